@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One list of settings for every target: Swift 6 mode, strict concurrency and memory safety, no warnings.
+let house: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .treatWarning("DeprecatedDeclaration", as: .warning),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+]
+
+/// A library target under `Sources/`.
+func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+/// The tests of the targets named in `dependencies`.
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: house)
+}
+
+let package = Package(
+    name: "understudy",
+    products: [
+        .executable(name: "understudy", targets: ["understudy"]),
+        .library(name: "UnderstudyClient", targets: ["UnderstudyClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // Debian's C libraries. `pkgConfig:` stays out: libzmq.pc carries flags that SwiftPM prohibits.
+        .systemLibrary(name: "CZeroMQ"),
+        .systemLibrary(name: "CCurl"),
+        .systemLibrary(name: "CSQLite"),
+        .systemLibrary(name: "CCrypto"),
+
+        // Values that every layer shares.
+        layer("CoreTypes"),
+        layer("JSON"),
+
+        // Safe wrappers of threads and C libraries.
+        layer("EventLoop", ["CoreTypes"]),
+        layer("ZeroMQ", ["CZeroMQ", "CoreTypes", "EventLoop"]),
+        layer("HTTPTransport", ["CCurl", "CoreTypes", "EventLoop"]),
+        layer("SQLite", ["CSQLite"]),
+
+        // Pure cores: no I/O, no clock.
+        layer("BusProtocol", ["CoreTypes", "JSON"]),
+        layer("Dispatch", ["BusProtocol", "CoreTypes"]),
+        layer("Resilience", ["BusProtocol", "CoreTypes", "JSON"]),
+        layer("Dialects", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
+        layer("Journal", ["BusProtocol", "CoreTypes"]),
+        layer("Simulation", ["BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal", "Resilience"]),
+
+        // Shells round the cores.
+        layer("Configuration", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
+        layer("Broker", ["BusProtocol", "CCrypto", "CoreTypes", "Dispatch", "EventLoop", "JSON", "Journal", "ZeroMQ"]),
+        layer(
+            "Worker",
+            [
+                "BusProtocol", "Configuration", "CoreTypes", "Dialects", "EventLoop", "HTTPTransport", "JSON",
+                "Resilience", "ZeroMQ",
+            ]
+        ),
+        layer("Telemetry", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "ZeroMQ"]),
+        layer("MockProvider", ["CoreTypes", "EventLoop", "JSON"]),
+        layer("UnderstudyClient", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "ZeroMQ"]),
+
+        .executableTarget(
+            name: "understudy",
+            dependencies: [
+                "Broker", "BusProtocol", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider",
+                "Simulation", "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house
+        ),
+
+        tests("CoreTypesTests", ["CoreTypes"]),
+        tests("JSONTests", ["JSON"]),
+        tests("EventLoopTests", ["CoreTypes", "EventLoop"]),
+        tests("ZeroMQTests", ["CoreTypes", "EventLoop", "ZeroMQ"]),
+        tests("HTTPTransportTests", ["CoreTypes", "EventLoop", "HTTPTransport"]),
+        tests("BusProtocolTests", ["BusProtocol", "CoreTypes", "JSON"]),
+        tests("DispatchTests", ["BusProtocol", "CoreTypes", "Dispatch"]),
+        tests("ResilienceTests", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
+        tests("DialectsTests", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
+        tests("JournalTests", ["BusProtocol", "CoreTypes", "Journal"]),
+        tests("SimulationTests", ["CoreTypes", "Simulation"]),
+        tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),
+        tests("TelemetryTests", ["BusProtocol", "CoreTypes", "JSON", "SQLite", "Telemetry"]),
+        tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),
+        tests(
+            "IntegrationTests",
+            ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "UnderstudyClient", "ZeroMQ", "understudy"],
+            exclude: ["python"]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

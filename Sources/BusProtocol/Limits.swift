@@ -1,0 +1,46 @@
+/// The limits of UBP/1 that every peer keeps. Limits of one broker's queues are in its configuration.
+public enum Limits {
+    /// Longest agent id, in bytes.
+    public static let requestIDBytesMax = 128
+    /// Longest JSON header (F3), in bytes.
+    public static let headerBytesMax = 64 * 1024
+    /// Deepest nesting of a JSON header.
+    public static let headerDepthMax = 32
+    /// Most frames of one message from F0 on, envelope not counted.
+    public static let frameCountMax = 4 + bodyFrameCountMax
+    /// Most body frames (F4..).
+    public static let bodyFrameCountMax = 8
+    /// Most bytes of all frames of one message.
+    public static let messageBytesMax = 8 * 1024 * 1024
+    /// Largest single frame that libzmq lets in; above it the connection is closed instead of answered 413.
+    public static let wireFrameBytesMax = 16 * 1024 * 1024
+    /// Most frames of an envelope, the empty one counted.
+    public static let envelopeFrameCountMax = 8
+    /// Most bytes of an envelope.
+    public static let envelopeBytesMax = 1024
+    /// Longest `task` text, in bytes.
+    public static let taskBytesMax = 256
+    /// Longest name a peer gives itself, in bytes.
+    public static let peerNameBytesMax = 128
+    /// Most entries of `held` in READY.
+    public static let heldCountMax = 100_000
+    /// Largest capacity a worker may announce.
+    public static let workerCapacityMax = 100_000
+
+    /// Range of `deadline_ms`.
+    public static let deadline: ClosedRange<Duration> = .seconds(1) ... .seconds(24 * 3600)
+    /// `deadline_ms` when the header has none.
+    public static let deadlineDefault: Duration = .seconds(30 * 60)
+    /// Range of `ttl_ms`.
+    public static let ttl: ClosedRange<Duration> = .seconds(1) ... .seconds(7 * 24 * 3600)
+    /// `ttl_ms` of a `memory` or lock-step request.
+    public static let ttlDefaultMemory: Duration = .seconds(10 * 60)
+    /// `ttl_ms` of a `disk` request.
+    public static let ttlDefaultDisk: Duration = .seconds(24 * 3600)
+    /// Range of `wait_ms` of GET.
+    public static let wait: ClosedRange<Duration> = .zero ... .seconds(24 * 3600)
+    /// Range of `priority`; higher is sooner.
+    public static let priority: ClosedRange<Int> = 0...9
+    /// `priority` when the header has none.
+    public static let priorityDefault = 4
+}

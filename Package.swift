@@ -35,7 +35,6 @@ let package = Package(
     ],
     targets: [
         // Debian's C libraries. `pkgConfig:` stays out: libzmq.pc carries flags that SwiftPM prohibits.
-        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
@@ -46,7 +45,7 @@ let package = Package(
         layer("JSON"),
 
         // Safe wrappers of threads and C libraries.
-        layer("EventLoop", ["CLinux", "CoreTypes"]),
+        layer("EventLoop", ["CoreTypes"]),
         layer("ZeroMQ", ["CZeroMQ", "CoreTypes", "EventLoop"]),
         layer("HTTPTransport", ["CCurl", "CoreTypes", "EventLoop"]),
         layer("SQLite", ["CSQLite"]),

@@ -35,6 +35,7 @@ let package = Package(
     ],
     targets: [
         // Debian's C libraries. `pkgConfig:` stays out: libzmq.pc carries flags that SwiftPM prohibits.
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CCurl"),
         .systemLibrary(name: "CSQLite"),
@@ -45,7 +46,7 @@ let package = Package(
         layer("JSON"),
 
         // Safe wrappers of threads and C libraries.
-        layer("EventLoop", ["CoreTypes"]),
+        layer("EventLoop", ["CLinux", "CoreTypes"]),
         layer("ZeroMQ", ["CZeroMQ", "CoreTypes", "EventLoop"]),
         layer("HTTPTransport", ["CCurl", "CoreTypes", "EventLoop"]),
         layer("SQLite", ["CSQLite"]),

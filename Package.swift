@@ -43,7 +43,7 @@ let package = Package(
 
         // Values that every layer shares.
         layer("CoreTypes"),
-        layer("JSON"),
+        layer("JSON", ["CoreTypes"]),
 
         // Safe wrappers of threads and C libraries.
         layer("EventLoop", ["CLinux", "CoreTypes"]),
@@ -84,7 +84,7 @@ let package = Package(
         ),
 
         tests("CoreTypesTests", ["CoreTypes"]),
-        tests("JSONTests", ["JSON"]),
+        tests("JSONTests", ["CoreTypes", "JSON"]),
         tests("EventLoopTests", ["CoreTypes", "EventLoop"]),
         tests("ZeroMQTests", ["CoreTypes", "EventLoop", "ZeroMQ"]),
         tests("HTTPTransportTests", ["CoreTypes", "EventLoop", "HTTPTransport"]),

@@ -1,0 +1,61 @@
+import CCurl
+import EventLoop
+
+// The functions libcurl calls. Each finds its object and hands on; none can throw, and what goes wrong is kept with
+// the call. The addresses are valid: a call is held by its transport while libcurl has it, and the transport frees the
+// multi handle before it goes.
+
+/// A piece of body.
+let bodyCallback: curl_write_callback = { data, size, count, address in
+    guard let address = unsafe address else { return 0 }
+    let call = unsafe Unmanaged<HTTPCall>.fromOpaque(address).takeUnretainedValue()
+    return call.received(body: unsafe UnsafeRawBufferPointer(start: data, count: size * count).bytes)
+}
+
+/// A line of the head or a trailer.
+let headCallback: curl_write_callback = { data, size, count, address in
+    guard let address = unsafe address else { return 0 }
+    let call = unsafe Unmanaged<HTTPCall>.fromOpaque(address).takeUnretainedValue()
+    let line = unsafe [UInt8](UnsafeRawBufferPointer(start: data, count: size * count))
+    return call.received(line: line)
+}
+
+/// The request is about to leave.
+let requestCallback: curl_prereq_callback = { address, _, _, _, _ in
+    guard let address = unsafe address else { return CURL_PREREQFUNC_ABORT }
+    let call = unsafe Unmanaged<HTTPCall>.fromOpaque(address).takeUnretainedValue()
+    return call.mayLeave() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+}
+
+/// What libcurl wants to be told about a socket.
+let socketCallback: curl_socket_callback = { easy, socket, what, address, _ in
+    guard let address = unsafe address else { return 0 }
+    let transport = unsafe Unmanaged<HTTPTransport>.fromOpaque(address).takeUnretainedValue()
+    let interest: Interest? =
+        switch what {
+        case CURL_POLL_IN: .read
+        case CURL_POLL_OUT: .write
+        case CURL_POLL_INOUT: [.read, .write]
+        case CURL_POLL_REMOVE: nil
+        default: []
+        }
+    if let failure = transport.watch(socket, interest), let easy = unsafe easy {
+        unsafe callOf(easy)?.verdict = (.internal, failure.description)
+    }
+    return 0
+}
+
+/// When libcurl wants to be called next.
+let timerCallback: curl_multi_timer_callback = { _, milliseconds, address in
+    guard let address = unsafe address else { return 0 }
+    let transport = unsafe Unmanaged<HTTPTransport>.fromOpaque(address).takeUnretainedValue()
+    transport.setTimer(milliseconds: milliseconds < 0 ? nil : milliseconds)
+    return 0
+}
+
+/// The call an easy handle works for.
+func callOf(_ easy: UnsafeMutableRawPointer) -> HTTPCall? {
+    var address: UnsafeMutableRawPointer?
+    guard unsafe ccurl_easy_get_private(easy, &address) == CURLE_OK, let address = unsafe address else { return nil }
+    return unsafe Unmanaged<HTTPCall>.fromOpaque(address).takeUnretainedValue()
+}

@@ -1,0 +1,62 @@
+import CCurl
+import CoreTypes
+import EventLoop
+
+// What libcurl reports about a running call. Called from within libcurl: nothing here may call it back.
+extension HTTPCall {
+    /// Refuses to send the request a second time.
+    ///
+    /// libcurl sends again, on a new connection, what it sent on a reused one that then died without an answer, and
+    /// what an HTTP/2 server refused. The server may have acted on the first, and whoever counts calls would not know
+    /// of the second. So one call sends one request; the caller decides about another.
+    func mayLeave() -> Bool {
+        guard case .running = stage else { return false }
+        guard !phases.requestSent else {
+            verdict = (.closedBeforeHead, "the reused connection was closed before a byte of the response came")
+            return false
+        }
+        phases.requestSent = true
+        timers?.requestLeaves()
+        return true
+    }
+
+    /// Takes a line of the head; gives libcurl the number of bytes taken, any other number to fail the call.
+    func received(line: [UInt8]) -> Int {
+        guard case .running = stage else { return 0 }
+        timers?.bytesReceived(at: transport.loop.now())
+        switch head.add(line: line) {
+        case .more:
+            break
+        case .complete(let complete):
+            handler.received(complete, for: self)
+        case .tooLarge:
+            verdict = (.headTooLarge, "the response's head is larger than \(request.responseHeaderBytesMax) bytes")
+            return 0
+        case .malformed(let reason):
+            verdict = (.malformedResponse, reason)
+            return 0
+        }
+        return line.count
+    }
+
+    /// Takes a piece of body; gives libcurl the number of bytes taken, or its words for pausing or failing.
+    func received(body: RawSpan) -> Int {
+        guard case .running = stage else { return 0 }
+        let count = body.byteCount
+        guard count > 0 else { return 0 }
+        if count > request.responseBodyBytesMax - bodyBytes {
+            verdict = (.bodyTooLarge, "the response's body is larger than \(request.responseBodyBytesMax) bytes")
+            return 0
+        }
+        timers?.bytesReceived(at: transport.loop.now())
+        switch handler.received(body, for: self) {
+        case .proceed:
+            bodyBytes += count
+            return count
+        case .pause:
+            isPaused = true
+            timers?.paused()
+            return Int(CURL_WRITEFUNC_PAUSE)
+        }
+    }
+}

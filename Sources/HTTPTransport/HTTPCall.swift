@@ -1,0 +1,70 @@
+import CoreTypes
+import EventLoop
+
+/// One call: what ``HTTPTransport/start(_:handler:)`` gives back and the other methods take.
+///
+/// Belongs to the thread of its transport's loop.
+public final class HTTPCall {
+    /// Where the call stands.
+    enum Stage {
+        /// In the transport's queue; next `running` or `ended`.
+        case waiting
+        /// With libcurl; next `ended`.
+        case running(EasyHandle)
+        /// Over.
+        case ended
+    }
+
+    let request: HTTPRequest
+    let handler: any HTTPCallHandler
+    let origin: String
+    let queuedAt: Moment
+    unowned let transport: HTTPTransport
+    var stage = Stage.waiting
+    var phases = HTTPPhases()
+    var timers: CallTimers?
+    var timer: TimerID?
+    var head: HeadParser
+    var bodyBytes = 0
+    var isPaused = false
+    /// Set when we, not libcurl, decided that the call fails: it then explains libcurl's result.
+    var verdict: (code: TransportError.Code, message: String)?
+
+    init(
+        request: HTTPRequest,
+        handler: any HTTPCallHandler,
+        origin: String,
+        transport: HTTPTransport,
+        queuedAt: Moment
+    ) {
+        self.request = request
+        self.handler = handler
+        self.origin = origin
+        self.transport = transport
+        self.queuedAt = queuedAt
+        head = HeadParser(bytesMax: request.responseHeaderBytesMax)
+    }
+
+    /// True once the call is over, even if its handler has still to be told.
+    public var hasEnded: Bool {
+        if case .ended = stage { return true }
+        return false
+    }
+
+    var easy: EasyHandle? {
+        if case .running(let easy) = stage { return easy }
+        return nil
+    }
+
+    /// An error of this call as far as it has come.
+    func error(_ code: TransportError.Code, _ message: String, curlCode: Int? = nil) -> TransportError {
+        TransportError(
+            code: code,
+            message: message,
+            curlCode: curlCode,
+            status: head.completeHead?.status,
+            bytesReceived: head.hasBytes,
+            phases: phases
+        )
+    }
+}

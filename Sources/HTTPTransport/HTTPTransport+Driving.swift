@@ -1,0 +1,216 @@
+import CCurl
+import CoreTypes
+import EventLoop
+
+// Between the event loop and libcurl: readiness and timers go in, ended transfers come out.
+extension HTTPTransport {
+    /// Most handlers told in one go, so that handlers that start calls which fail at once cannot hold the loop.
+    private static let toldPerTurnMax = 256
+
+    /// Watches, changes or forgets a socket (`interest` nil); the error when the loop cannot watch it.
+    func watch(_ socket: CInt, _ interest: Interest?) -> SystemError? {
+        guard let interest else {
+            if watched.remove(socket) != nil { loop.unwatch(socket) }
+            return nil
+        }
+        guard watched.insert(socket).inserted else {
+            loop.update(socket, interest)
+            return nil
+        }
+        do throws(SystemError) {
+            try loop.watch(socket, interest) { [self] readiness in
+                var events: CInt = 0
+                if !readiness.isDisjoint(with: [.read, .hangUp]) { events |= CURL_CSELECT_IN }
+                if readiness.contains(.write) { events |= CURL_CSELECT_OUT }
+                if readiness.contains(.error) { events |= CURL_CSELECT_ERR }
+                act(socket: socket, events: events)
+            }
+            return nil
+        } catch {
+            watched.remove(socket)
+            return error
+        }
+    }
+
+    /// Lets libcurl work on a socket, or on its timers, and then sees to what came of it.
+    func act(socket: curl_socket_t, events: CInt) {
+        guard let multi = unsafe multi else { return }
+        var running: CInt = 0
+        isInsideLibrary = true
+        unsafe _ = curl_multi_socket_action(multi, socket, events, &running)
+        isInsideLibrary = false
+        settle()
+    }
+
+    /// Does what was postponed, collects ended transfers, tells handlers and admits waiting calls.
+    func settle() {
+        guard !isSettling else { return }
+        isSettling = true
+        guard !isShutDown else {
+            // Only the handlers of calls that were started too late are left.
+            postponed = []
+            tellHandlers(atMost: Self.toldPerTurnMax)
+            isSettling = false
+            if !ended.isEmpty { settleSoon() }
+            return
+        }
+        let commands = postponed
+        postponed = []
+        var mustShutDown = false
+        for command in commands {
+            switch command {
+            case .cancel(let call): end(call, .failure(call.error(.cancelled, "the call was cancelled")))
+            case .resume(let call): resumeNow(call)
+            case .shutDown: mustShutDown = true
+            }
+        }
+        collect()
+        tellHandlers(atMost: Self.toldPerTurnMax)
+        if !mustShutDown { admit() }
+        isSettling = false
+        if mustShutDown {
+            shutDownNow()
+        } else if !postponed.isEmpty || !ended.isEmpty {
+            settleSoon()
+        }
+    }
+
+    /// Tells the handlers of ended calls.
+    func tellHandlers(atMost limit: Int = .max) {
+        let batch = ended.prefix(limit)
+        ended.removeFirst(batch.count)
+        for (call, result) in batch { call.handler.ended(result, for: call) }
+    }
+
+    /// Gives libcurl the calls that may run now.
+    func admit() {
+        while let id = queue.admitNext() {
+            guard let call = calls[id] else { preconditionFailure("a call that is not in flight was admitted") }
+            run(call)
+        }
+        if !ended.isEmpty { settleSoon() }
+    }
+
+    private func run(_ call: HTTPCall) {
+        guard let multi = unsafe multi, let easy = takeHandle() else {
+            call.stage = .ended
+            drop(call, .failure(call.error(.internal, "curl_easy_init found no memory")))
+            return
+        }
+        let now = loop.now()
+        call.phases.queued = call.queuedAt.duration(to: now)
+        call.timers = CallTimers(call.request, startedAt: now)
+        call.stage = .running(easy)
+        do throws(TransportError) {
+            try easy.prepare(for: call, configuration)
+        } catch {
+            end(call, .failure(call.error(error.code, error.message, curlCode: error.curlCode)))
+            return
+        }
+        let result = unsafe curl_multi_add_handle(multi, easy.pointer)
+        guard result == CURLM_OK else {
+            let words = unsafe String(cString: curl_multi_strerror(result))
+            end(call, .failure(call.error(.internal, "curl_multi_add_handle: \(words)")))
+            return
+        }
+        armTimer(of: call)
+    }
+
+    /// Ends the transfers libcurl has finished with.
+    private func collect() {
+        guard let multi = unsafe multi else { return }
+        var left: CInt = 0
+        while let message = unsafe curl_multi_info_read(multi, &left) {
+            guard unsafe message.pointee.msg == CURLMSG_DONE, let easy = unsafe message.pointee.easy_handle else {
+                continue
+            }
+            let result = unsafe ccurl_message_result(message)
+            guard let call = unsafe callOf(easy) else {
+                preconditionFailure("libcurl finished a transfer that belongs to no call")
+            }
+            end(call, with: result)
+        }
+    }
+
+    /// Ends a call with libcurl's own result.
+    private func end(_ call: HTTPCall, with result: CURLcode) {
+        guard let easy = call.easy else { return }
+        easy.read(into: &call.phases)
+        if let error = call.failure(of: result, message: easy.message(for: result)) {
+            end(call, .failure(error))
+        } else {
+            end(call, .success(call.phases))
+        }
+    }
+
+    /// Ends a call: takes it out of the queue or out of libcurl. Its handler is told later.
+    func end(_ call: HTTPCall, _ result: Result<HTTPPhases, TransportError>) {
+        var result = result
+        switch call.stage {
+        case .ended:
+            return
+        case .waiting:
+            call.stage = .ended
+            call.phases.queued = call.queuedAt.duration(to: loop.now())
+            guard queue.remove(ObjectIdentifier(call), origin: call.origin) else {
+                preconditionFailure("a waiting call is not in the queue")
+            }
+            calls[ObjectIdentifier(call)] = nil
+            if case .failure(var error) = result {
+                error.phases = call.phases
+                result = .failure(error)
+            }
+            ended.append((call, result))
+        case .running(let easy):
+            // Read first: what libcurl knows of the transfer is gone once the handle is reset.
+            easy.read(into: &call.phases)
+            if case .failure(var error) = result {
+                error.phases = call.phases
+                result = .failure(error)
+            }
+            call.stage = .ended
+            if let multi = unsafe multi { unsafe _ = curl_multi_remove_handle(multi, easy.pointer) }
+            giveBack(easy)
+            drop(call, result)
+        }
+    }
+
+    private func drop(_ call: HTTPCall, _ result: Result<HTTPPhases, TransportError>) {
+        if let timer = call.timer { loop.cancel(timer) }
+        call.timer = nil
+        queue.finish(origin: call.origin)
+        calls[ObjectIdentifier(call)] = nil
+        ended.append((call, result))
+    }
+
+    /// Sets the one timer of a call to what runs out next. Bytes that arrive only move the limits, not the timer: when
+    /// it fires too early it is set again.
+    private func armTimer(of call: HTTPCall) {
+        guard let next = call.timers?.next, next.at < .distantFuture else { return }
+        call.timer = loop.schedule(at: next.at) { [self, unowned call] in
+            call.timer = nil
+            timerFired(of: call)
+        }
+    }
+
+    private func timerFired(of call: HTTPCall) {
+        guard let timers = call.timers, let next = timers.next else { return }
+        if next.at > loop.now() { return armTimer(of: call) }
+        end(call, .failure(call.error(next.code, timers.message(for: next.code))))
+        settle()
+    }
+
+    /// Takes up a paused call.
+    func resumeNow(_ call: HTTPCall) {
+        guard call.isPaused, let easy = call.easy else { return }
+        call.isPaused = false
+        call.timers?.resumed(at: loop.now())
+        isInsideLibrary = true
+        let result = unsafe curl_easy_pause(easy.pointer, CURLPAUSE_CONT)
+        isInsideLibrary = false
+        if result != CURLE_OK { end(call, with: result) }
+        if let timer = call.timer { loop.cancel(timer) }
+        if !call.hasEnded { armTimer(of: call) }
+        settleSoon()
+    }
+}

@@ -1,0 +1,237 @@
+import CoreTypes
+import EventLoop
+import JSON
+import Synchronization
+
+/// Accepts connections and answers their requests; the part of the mock that lives on the loop's thread.
+///
+/// `@unchecked Sendable` holds because all mutable state but the playbook, which has its lock, is touched on the
+/// loop's thread only; `checkIsolated` guards the entrances.
+final class Server: @unchecked Sendable {
+    /// Bearer key that is refused with 401.
+    static let badKey = "bad-key"
+
+    /// Connections accepted in one turn of the loop before the others get theirs.
+    private static let acceptsPerTurn = 256
+
+    /// Pause of accepting when the process has no descriptors left.
+    private static let acceptPause = Duration.milliseconds(50)
+
+    /// Size of the buffer that all connections read with.
+    private static let scratchBytes = 64 * 1024
+
+    let loop: EventLoop
+    let playbook: Mutex<Playbook>
+    private let script: MockScript
+    private let listener: CInt
+    private var isStopped = false
+    private var connections: [CInt: Connection] = [:]
+    private var clock = WallClock()
+    private var callNumber = 0
+    /// What all connections read into; each uses it up before it returns to the loop.
+    var scratch: [UInt8]
+
+    init(loop: EventLoop, listener: CInt, configuration: MockConfiguration) {
+        self.loop = loop
+        self.listener = listener
+        script = configuration.script
+        playbook = Mutex(Playbook(script: configuration.script, countedIDsMax: configuration.countedIDsMax))
+        scratch = Array(repeating: 0, count: Self.scratchBytes)
+    }
+
+    deinit {
+        if !isStopped { Sockets.close(listener) }
+    }
+
+    // MARK: Connections
+
+    /// Starts accepting. When the kernel cannot watch one more descriptor, the listener is closed and clients are
+    /// refused.
+    func start() {
+        loop.checkIsolated()
+        do throws(SystemError) {
+            try loop.watch(listener, .read) { [unowned self] _ in accept() }
+        } catch {
+            stop()
+        }
+    }
+
+    /// Closes the listener and all connections.
+    func stop() {
+        loop.checkIsolated()
+        guard !isStopped else { return }
+        isStopped = true
+        loop.unwatch(listener)
+        Sockets.close(listener)
+        for connection in Array(connections.values) { connection.close() }
+    }
+
+    private func accept() {
+        for _ in 0..<Self.acceptsPerTurn {
+            switch Sockets.accept(listener) {
+            case .connection(let descriptor): add(descriptor)
+            case .none: return
+            case .again: continue
+            case .exhausted: return pauseAccepting()
+            }
+        }
+    }
+
+    private func add(_ descriptor: CInt) {
+        let connection = Connection(descriptor: descriptor, server: self)
+        connections[descriptor] = connection
+        do throws(SystemError) {
+            try connection.start()
+        } catch {
+            // Clients see a close; the kernel's limit of watched descriptors is reached.
+            connection.close()
+        }
+    }
+
+    /// A level-triggered listener would keep the loop busy while nothing can be accepted.
+    private func pauseAccepting() {
+        loop.update(listener, [])
+        loop.schedule(at: loop.now().advanced(by: Self.acceptPause)) { [weak self] in
+            guard let self, !isStopped else { return }
+            loop.update(listener, .read)
+        }
+    }
+
+    /// Called by a connection that has closed.
+    func forget(_ descriptor: CInt, owedAnswer: Bool) {
+        connections[descriptor] = nil
+        if owedAnswer, !isStopped { playbook.withLock { $0.countAborted() } }
+    }
+
+    // MARK: Requests
+
+    /// Answers a request that was read completely.
+    func answer(_ request: Request, on connection: Connection) {
+        let head = request.head
+        let path = head.path
+        let isRead = head.method == "GET"
+        let isWrite = head.method == "POST"
+        if path.hasSuffix("/chat/completions") {
+            isWrite ? answerChat(request, on: connection) : refuseMethod(head, allowed: "POST", on: connection)
+        } else if path == "/_mock/counts" {
+            isRead
+                ? send(countsBody(head.query), head, on: connection)
+                : refuseMethod(head, allowed: "GET", on: connection)
+        } else if path == "/_mock/reset" {
+            guard isWrite else { return refuseMethod(head, allowed: "POST", on: connection) }
+            playbook.withLock { $0.reset() }
+            send(Array("{\"reset\":true}".utf8), head, on: connection)
+        } else if path == "/_mock/health" {
+            send(Array("{\"status\":\"ok\"}".utf8), head, on: connection)
+        } else if path.hasSuffix("/models") {
+            isRead ? send(modelsBody(), head, on: connection) : refuseMethod(head, allowed: "GET", on: connection)
+        } else {
+            let message = "Unknown request URL: \(head.method) \(path). Please check the URL for typos."
+            send(ErrorBody.refusal(404, message, code: "unknown_url"), head, on: connection)
+        }
+    }
+
+    /// Answers bytes that are no acceptable request; the connection ends with it.
+    func refuse(status: Int, reason: String, on connection: Connection) {
+        let refusal = ErrorBody.refusal(status, "The request could not be read: \(reason).")
+        let (body, type) = ErrorBody.content(of: refusal, model: "")
+        connection.send(player().response(status: status, body: body, type: type, keepsAlive: false))
+    }
+
+    private func player() -> Player {
+        let date = clock.httpDate()
+        return Player(unixSeconds: clock.second, date: date)
+    }
+
+    private func send(_ body: [UInt8], _ head: RequestHead, on connection: Connection) {
+        connection.send(player().response(status: 200, body: body, keepsAlive: head.keepsAlive))
+    }
+
+    private func send(_ status: MockStatus, _ head: RequestHead, on connection: Connection) {
+        let (body, type) = ErrorBody.content(of: status, model: "")
+        let response = player().response(
+            status: status.code,
+            headers: status.headers,
+            body: body,
+            type: type,
+            keepsAlive: head.keepsAlive
+        )
+        connection.send(response)
+    }
+
+    private func refuseMethod(_ head: RequestHead, allowed: String, on connection: Connection) {
+        let message = "Not allowed to \(head.method) on \(head.path)."
+        var refusal = ErrorBody.refusal(405, message, code: "method_not_supported")
+        refusal.headers = [MockHeader("allow", allowed)]
+        send(refusal, head, on: connection)
+    }
+
+    private func answerChat(_ request: Request, on connection: Connection) {
+        let head = request.head
+        connection.oweAnswer()
+        if head.bearer == Self.badKey {
+            playbook.withLock { $0.countRefused(id: head.requestID, status: 401) }
+            return send(MockStatus(401), head, on: connection)
+        }
+        switch ChatRequest.read(request.body) {
+        case .failure(let refusal):
+            playbook.withLock { $0.countRefused(id: head.requestID, status: refusal.answer.code) }
+            send(refusal.answer, head, on: connection)
+        case .success(let chat):
+            let decision = playbook.withLock { $0.decide(model: chat.model, id: head.requestID) }
+            callNumber += 1
+            let call = Call(
+                request: chat,
+                outcome: decision.outcome,
+                number: callNumber,
+                isOldHTTP: head.isOldHTTP,
+                keepsAlive: head.keepsAlive
+            )
+            guard decision.latencyMilliseconds > 0 else { return play(call, on: connection) }
+            connection.wait(.milliseconds(decision.latencyMilliseconds)) { self.play(call, on: connection) }
+        }
+    }
+
+    private func play(_ call: Call, on connection: Connection) {
+        if let response = player().response(to: call) {
+            connection.send(response)
+        } else if call.outcome == .resetBeforeHead {
+            connection.reset()
+        }
+    }
+
+    // MARK: Bodies
+
+    private func countsBody(_ query: [String: String]) -> [UInt8] {
+        if let id = query["id"] {
+            let calls = playbook.withLock { $0.counts.calls(of: id) }
+            return MockCounts.json(id: id, calls: calls.total, models: calls.models)
+        }
+        let withRequests = query["summary"] == nil
+        return playbook.withLock { $0.counts.snapshot(withRequests: withRequests) }.json(withRequests: withRequests)
+    }
+
+    private func modelsBody() -> [UInt8] {
+        var names = script.rules.map(\.model).filter { $0.withoutTrailingStar == nil }
+        names += [
+            "ok", "ok-250", "status-429-after-2", "status-503", "fail-first-2", "fail-30pct", "flap-5-3", "silent",
+        ]
+        var seen: Set<String> = []
+        var writer = JSONWriter(reserving: 1024)
+        writer.beginObject()
+        writer.member("object", "list")
+        writer.key("data")
+        writer.beginArray()
+        for name in names where seen.insert(name).inserted {
+            writer.beginObject()
+            writer.member("id", name)
+            writer.member("object", "model")
+            writer.member("created", 0)
+            writer.member("owned_by", "understudy-mock")
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return writer.bytes
+    }
+}

@@ -111,6 +111,25 @@ public struct ErrorCode: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The entry with this number; nil when the registry has none.
+    public init?(number: Int) {
+        guard let found = Self.byNumber[number] else { return nil }
+        self = found
+    }
+
+    /// The code that a header names: the registry's entry, or for a number that is not in it what the header says.
+    ///
+    /// A newer broker may use newer codes; the advice comes with them.
+    init(number: Int, symbol: String, retry: Retry, billed: Billed) {
+        if let known = ErrorCode(number: number), known.symbol == symbol {
+            self = known
+        } else {
+            self.init(number, symbol, retry == .sameID ? .busy : .fix, retry, billed)
+        }
+    }
+
+    private static let byNumber = Dictionary(uniqueKeysWithValues: all.map { ($0.number, $0) })
+
     /// Every entry, in rising order of numbers.
     public static let all: [ErrorCode] =
         ([

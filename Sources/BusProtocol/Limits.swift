@@ -10,8 +10,12 @@ public enum Limits {
     public static let frameCountMax = 4 + bodyFrameCountMax
     /// Most body frames (F4..).
     public static let bodyFrameCountMax = 8
-    /// Most bytes of all frames of one message.
-    public static let messageBytesMax = 8 * 1024 * 1024
+    /// Most bytes of the body frames of one message together.
+    public static let bodyBytesMax = 8 * 1024 * 1024
+    /// Most bytes of one message from F0 on: version, verb, id, header and body at their longest.
+    public static let messageBytesMax = 5 + 8 + requestIDBytesMax + headerBytesMax + bodyBytesMax
+    /// Most frames of one message, envelope counted.
+    public static let wireFrameCountMax = envelopeFrameCountMax + frameCountMax
     /// Largest single frame that libzmq lets in; above it the connection is closed instead of answered 413.
     public static let wireFrameBytesMax = 16 * 1024 * 1024
     /// Most frames of an envelope, the empty one counted.
@@ -22,6 +26,16 @@ public enum Limits {
     public static let taskBytesMax = 256
     /// Longest name a peer gives itself, in bytes.
     public static let peerNameBytesMax = 128
+    /// Longest session token, in bytes.
+    public static let sessionBytesMax = 64
+    /// Most bytes of a provider's raw error in the header of FAILURE; a longer one is left out.
+    public static let providerErrorBytesMax = 16 * 1024
+    /// Most bytes of an error's message in a header; a longer one is cut.
+    public static let errorMessageBytesMax = 2 * 1024
+    /// Most bytes of `meta` in the header of a terminal; a longer one is replaced by null.
+    public static let metaBytesMax = 40 * 1024
+    /// Largest number of milliseconds in a header without a range of its own (2^53 - 1, exact in every language).
+    public static let millisecondsMax: Int64 = 9_007_199_254_740_991
     /// Most entries of `held` in READY.
     public static let heldCountMax = 100_000
     /// Largest capacity a worker may announce.

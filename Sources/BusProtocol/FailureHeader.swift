@@ -1,0 +1,114 @@
+public import CoreTypes
+import JSON
+
+/// The header of `FAILURE`: the error of the primary model, and `meta`.
+public struct FailureHeader: Hashable, Sendable {
+    /// The registry's entry; its symbol stands in `class` too.
+    public var code: ErrorCode
+    /// What went wrong, for people.
+    public var message: String
+    /// HTTP status of the attempt shown, when there was one.
+    public var status: Int?
+    /// Model of the attempt shown, as `provider/model`.
+    public var model: String?
+    /// The provider's error as raw JSON, such as the body of its answer.
+    public var providerError: Bytes?
+    /// `meta` as raw JSON; nil for null.
+    public var meta: Bytes?
+
+    /// Makes the header of a failure of class `failure`.
+    public init(
+        _ failure: FailureClass,
+        message: String,
+        status: Int? = nil,
+        model: String? = nil,
+        providerError: Bytes? = nil,
+        meta: Bytes? = nil
+    ) {
+        code = ErrorCode(failure)
+        self.message = message
+        self.status = status
+        self.model = model
+        self.providerError = providerError
+        self.meta = meta
+    }
+
+    /// The class of failure; nil when a newer peer used one that is not known here.
+    public var failureClass: FailureClass? { FailureClass(rawValue: code.symbol) }
+
+    /// The header as JSON, never longer than a header may be: an over-long message is cut, a provider's error beyond
+    /// ``Limits/providerErrorBytesMax`` is left out, `meta` beyond ``Limits/metaBytesMax`` becomes null.
+    public var encoded: [UInt8] {
+        var writer = JSONWriter(reserving: 512 + (meta?.count ?? 0) + (providerError?.count ?? 0))
+        writer.beginObject()
+        writer.member("code", code.number)
+        writer.member("symbol", code.symbol)
+        writer.member("class", code.symbol)
+        writer.member("message", ForeignText.clipped(message, Limits.errorMessageBytesMax))
+        writer.member("status", status)
+        writer.member("model", model.map { ForeignText.clipped($0) })
+        if let providerError, providerError.count <= Limits.providerErrorBytesMax, !providerError.isEmpty {
+            writer.key("provider_error")
+            writer.raw(providerError)
+        }
+        writer.member("retry", code.retry.rawValue)
+        writer.member("billed", code.billed.rawValue)
+        ReplyHeader.writeMeta(meta, into: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// Reads the header of a `FAILURE`.
+    ///
+    /// - Throws: `malformed` with the member, what was found and what was expected.
+    public init(parsing header: Bytes) throws(BusError) {
+        let reader = try HeaderReader(header, .failure)
+        let error = try BusError(reader)
+        code = error.code
+        message = error.message
+        status = try reader.optional("status") { (value) throws(JSONError) in try value.int(in: 0...999) }
+        model = try reader.optional("model") { (value) throws(JSONError) in try value.string() }
+        providerError = try reader.optional("provider_error") { (value) throws(JSONError) in
+            Bytes(value.value.serialized())
+        }
+        meta = try reader.optional("meta") { (value) throws(JSONError) in Bytes(value.value.serialized()) }
+    }
+}
+
+/// The header of `REPLY`.
+public struct ReplyHeader: Hashable, Sendable {
+    /// `meta` as raw JSON; nil for null.
+    public var meta: Bytes?
+
+    /// Makes a header.
+    public init(meta: Bytes?) {
+        self.meta = meta
+    }
+
+    /// The header as JSON; `meta` beyond ``Limits/metaBytesMax`` becomes null.
+    public var encoded: [UInt8] {
+        var writer = JSONWriter(reserving: 16 + (meta?.count ?? 0))
+        writer.beginObject()
+        Self.writeMeta(meta, into: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// Reads the header of a `REPLY`.
+    ///
+    /// - Throws: `malformed` when it is not an object in JSON.
+    public init(parsing header: Bytes) throws(BusError) {
+        meta = try HeaderReader(header, .reply).optional("meta") { (value) throws(JSONError) in
+            Bytes(value.value.serialized())
+        }
+    }
+
+    fileprivate static func writeMeta(_ meta: Bytes?, into writer: inout JSONWriter) {
+        writer.key("meta")
+        if let meta, meta.count <= Limits.metaBytesMax, !meta.isEmpty {
+            writer.raw(meta)
+        } else {
+            writer.null()
+        }
+    }
+}

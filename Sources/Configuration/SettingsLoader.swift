@@ -74,12 +74,7 @@ public struct SettingsLoader: Sendable {
         do throws(JSONError) {
             return try JSONReader(parsing: bytes, source: file, limits: JSONLimits(byteCountMax: bytesMax))
         } catch {
-            let place = error.offset.map { " at byte \($0), line \(line(of: $0, in: bytes))" } ?? ""
-            throw SettingsError(code: .syntax, file: file, path: error.path, message: error.message + place)
+            throw SettingsError(code: .syntax, file: file, path: error.path, message: error.message)
         }
-    }
-
-    private static func line(of offset: Int, in bytes: [UInt8]) -> Int {
-        1 + bytes.prefix(offset).count { $0 == UInt8(ascii: "\n") }
     }
 }

@@ -77,7 +77,8 @@ public struct JSONObject: Sendable {
         return entries.firstIndex { ByteKey.same($0.key, key) }
     }
 
-    private mutating func append(_ key: String, _ value: JSONValue) {
+    /// Appends a member whose key is known to be new.
+    mutating func append(_ key: String, _ value: JSONValue) {
         entries.append(Entry(key: key, value: value))
         if index != nil {
             index?[ByteKey(key)] = entries.count - 1

@@ -60,6 +60,11 @@ public enum JSONSplice {
         }
     }
 
+    /// Marks a member that stays as it is; a number from 0 on is a position in the list of replacements.
+    private static let keep = -1
+    /// Marks a member that is removed.
+    private static let remove = -2
+
     private static func splice(
         _ text: Span<UInt8>,
         _ members: JSONMembers,
@@ -67,52 +72,48 @@ public enum JSONSplice {
         _ removing: [String]
     ) -> [UInt8] {
         precondition(members.objectRange.upperBound <= text.count, "the members are of another document")
-        var replacements: [Int: [UInt8]] = [:]
-        var appended: [(key: String, value: [UInt8])] = []
-        for (key, value) in replacing {
+        // What becomes of each member: nothing, another value, or it goes.
+        var replacements = [Int](repeating: keep, count: members.count)
+        for key in removing {
+            if let index = members.index(of: key) { replacements[index] = remove }
+        }
+        var appended: [Int] = []
+        for (number, (key, _)) in replacing.enumerated() {
             if let index = members.index(of: key) {
-                precondition(replacements.updateValue(value, forKey: index) == nil, "\(key) is replaced twice")
+                precondition(replacements[index] < 0, "\(key) is replaced twice")
+                replacements[index] = number
             } else {
-                precondition(!appended.contains { ByteKey.same($0.key, key) }, "\(key) is replaced twice")
-                appended.append((key, value))
+                precondition(!appended.contains { ByteKey.same(replacing[$0].key, key) }, "\(key) is replaced twice")
+                appended.append(number)
             }
         }
-        var removed = Set(removing.compactMap(members.index(of:)))
-        removed.subtract(replacements.keys)
 
-        var output: [UInt8] = []
         let growth = replacing.reduce(0) { $0 + $1.key.utf8.count + $1.value.count + 4 }
-        output.reserveCapacity(text.count + growth)
+        var output = ByteSink(reserving: text.count + growth)
         let brace = members.objectRange.lowerBound
-        output.append(text, 0..<(members.entries.first?.keyRange.lowerBound ?? brace + 1))
+        output.append(text.extracting(0..<(members.entries.first?.keyRange.lowerBound ?? brace + 1)))
         var hasMember = false
-        for (index, entry) in members.entries.enumerated() where !removed.contains(index) {
+        for (index, entry) in members.entries.enumerated() where replacements[index] != remove {
             // What separates two members belongs to the later one, and goes with it.
             if hasMember {
-                output.append(text, members.entries[index - 1].valueRange.upperBound..<entry.keyRange.lowerBound)
+                output.append(
+                    text.extracting(members.entries[index - 1].valueRange.upperBound..<entry.keyRange.lowerBound)
+                )
             }
             hasMember = true
-            if let value = replacements[index] {
-                output.append(text, entry.keyRange.lowerBound..<entry.valueRange.lowerBound)
-                output.append(contentsOf: value)
+            if replacements[index] >= 0 {
+                output.append(text.extracting(entry.keyRange.lowerBound..<entry.valueRange.lowerBound))
+                output.append(replacing[replacements[index]].value)
             } else {
-                output.append(text, entry.keyRange.lowerBound..<entry.valueRange.upperBound)
+                output.append(text.extracting(entry.keyRange.lowerBound..<entry.valueRange.upperBound))
             }
         }
-        for (key, value) in appended {
-            if hasMember { output.append(Byte.comma) }
+        for number in appended {
+            output.appendQuoted(replacing[number].key, comma: hasMember, colon: true)
+            output.append(replacing[number].value)
             hasMember = true
-            output.appendQuoted(key)
-            output.append(Byte.colon)
-            output.append(contentsOf: value)
         }
-        output.append(text, (members.entries.last?.valueRange.upperBound ?? brace + 1)..<text.count)
-        return output
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(_ text: Span<UInt8>, _ range: Range<Int>) {
-        unsafe text.extracting(range).withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+        output.append(text.extracting((members.entries.last?.valueRange.upperBound ?? brace + 1)..<text.count))
+        return output.finished()
     }
 }

@@ -5,8 +5,7 @@ public import CoreTypes
 /// The writer does not check that the calls make a valid document (a key before each value inside an object, as many
 /// ends as begins): its callers are code, not input.
 public struct JSONWriter: Sendable {
-    /// What has been written so far.
-    public private(set) var bytes: [UInt8] = []
+    private var sink: ByteSink
     /// True when the next key or value must be set off from the one before.
     private var needsComma = false
 
@@ -14,47 +13,53 @@ public struct JSONWriter: Sendable {
     ///
     /// - Parameter byteCount: Bytes to make room for.
     public init(reserving byteCount: Int = 256) {
-        bytes.reserveCapacity(byteCount)
+        sink = ByteSink(reserving: max(byteCount, 16))
     }
+
+    /// A copy of what has been written so far.
+    public var bytes: [UInt8] { sink.bytes }
+
+    /// Number of bytes written so far.
+    public var count: Int { sink.count }
+
+    /// Ends the writing and gives the bytes; a long document is not copied.
+    public consuming func finished() -> [UInt8] { sink.finished() }
 
     /// Opens an object.
     public mutating func beginObject() {
         separate()
-        bytes.append(Byte.openBrace)
+        sink.append(Byte.openBrace)
         needsComma = false
     }
 
     /// Closes the innermost object.
     public mutating func endObject() {
-        bytes.append(Byte.closeBrace)
+        sink.append(Byte.closeBrace)
         needsComma = true
     }
 
     /// Opens an array.
     public mutating func beginArray() {
         separate()
-        bytes.append(Byte.openBracket)
+        sink.append(Byte.openBracket)
         needsComma = false
     }
 
     /// Closes the innermost array.
     public mutating func endArray() {
-        bytes.append(Byte.closeBracket)
+        sink.append(Byte.closeBracket)
         needsComma = true
     }
 
     /// Writes a key; its value comes next.
     public mutating func key(_ key: String) {
-        separate()
-        bytes.appendQuoted(key)
-        bytes.append(Byte.colon)
+        sink.appendQuoted(key, comma: needsComma, colon: true)
         needsComma = false
     }
 
     /// Writes a string.
     public mutating func string(_ value: String) {
-        separate()
-        bytes.appendQuoted(value)
+        sink.appendQuoted(value, comma: needsComma)
         needsComma = true
     }
 
@@ -64,63 +69,63 @@ public struct JSONWriter: Sendable {
     /// Writes an integer.
     public mutating func int64(_ value: Int64) {
         separate()
-        if value < 0 { bytes.append(Byte.minus) }
-        bytes.appendDecimal(value.magnitude)
+        if value < 0 { sink.append(Byte.minus) }
+        sink.appendDecimal(value.magnitude)
         needsComma = true
     }
 
     /// Writes an integer.
     public mutating func uint64(_ value: UInt64) {
         separate()
-        bytes.appendDecimal(value)
+        sink.appendDecimal(value)
         needsComma = true
     }
 
     /// Writes the shortest text that reads back as `value`; null when it is infinite or not a number.
     public mutating func double(_ value: Double) {
         separate()
-        bytes.appendText(value.isFinite ? value.description : "null")
+        sink.append(value.isFinite ? value.description : "null")
         needsComma = true
     }
 
     /// Writes true or false.
     public mutating func bool(_ value: Bool) {
         separate()
-        bytes.appendText(value ? "true" : "false")
+        sink.append(value ? "true" : "false")
         needsComma = true
     }
 
     /// Writes null.
     public mutating func null() {
         separate()
-        bytes.appendText("null")
+        sink.append("null")
         needsComma = true
     }
 
     /// Writes a tree.
     public mutating func value(_ value: JSONValue) {
         separate()
-        value.write(into: &bytes)
+        value.write(into: &sink)
         needsComma = true
     }
 
     /// Writes JSON text as it is; it is not checked.
     public mutating func raw(_ json: [UInt8]) {
         separate()
-        bytes.append(contentsOf: json)
+        sink.append(json.span)
         needsComma = true
     }
 
     /// Writes JSON text as it is; it is not checked.
     public mutating func raw(_ json: Bytes) {
         separate()
-        unsafe json.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        unsafe json.withUnsafeBytes { sink.append(unsafe Span<UInt8>(_unsafeBytes: $0)) }
         needsComma = true
     }
 
     @inline(__always)
     private mutating func separate() {
-        if needsComma { bytes.append(Byte.comma) }
+        if needsComma { sink.append(Byte.comma) }
     }
 }
 

@@ -24,9 +24,8 @@ enum PathStep: Sendable {
 
     /// A text in quotes, escaped, cut to 64 characters: error messages stay short whatever the input is.
     static func quoted(_ text: String) -> String {
-        var bytes: [UInt8] = []
         let head = text.unicodeScalars.prefix(64)
-        bytes.appendQuoted(String(String.UnicodeScalarView(head)))
-        return String(decoding: bytes, as: UTF8.self) + (head.endIndex < text.endIndex ? "..." : "")
+        return JSONValue.string(String(String.UnicodeScalarView(head))).description
+            + (head.endIndex < text.endIndex ? "..." : "")
     }
 }

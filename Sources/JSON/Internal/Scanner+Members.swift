@@ -13,12 +13,13 @@ extension Scanner {
             position &+= 1
             return entries
         }
-        entries.reserveCapacity(8)
+        entries.reserveCapacity(12)
+        var filter = KeyFilter()
         var seen: Set<ByteKey>?
         while true {
             let keyOffset = position
             guard peek(text) == Byte.quote else { throw Fault(.key, at: position) }
-            let key = try string(text)
+            let (key, mayBeKnown) = try self.key(text, &filter)
             let keyRange = keyOffset..<position
             guard next(text) == Byte.colon else { throw Fault(.colon, at: position) }
             position &+= 1
@@ -27,7 +28,9 @@ extension Scanner {
             do throws(Fault) {
                 let kind = try skipValue(text, depth: 1)
                 if entries.count >= limits.memberCountMax { throw Fault(.tooManyMembers, at: keyOffset) }
-                try Self.requireNew(key, entries, &seen, at: keyOffset)
+                if mayBeKnown || entries.count >= Self.setThreshold {
+                    try Self.requireNew(key, entries, &seen, at: keyOffset)
+                }
                 entries.append(
                     JSONMembers.Entry(key: key, keyRange: keyRange, valueRange: valueStart..<position, kind: kind)
                 )

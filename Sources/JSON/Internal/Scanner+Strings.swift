@@ -4,7 +4,8 @@ extension Scanner {
     func decoded(_ token: StringToken, in text: Span<UInt8>) -> String {
         guard token.hasEscapes else {
             // The scanner has checked that these bytes are UTF-8.
-            return unsafe String(copying: UTF8Span(unchecked: text.extracting(token.content)))
+            let content = unsafe UTF8Span(unchecked: text.extracting(token.content), isKnownASCII: token.isASCII)
+            return String(copying: content)
         }
         return unescaped(token.content, in: text)
     }

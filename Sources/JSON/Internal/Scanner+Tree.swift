@@ -48,6 +48,25 @@ extension Scanner {
         return decoded(token, in: text)
     }
 
+    /// Reads the key whose opening quote is at the position, and says whether it may have come by before.
+    @inline(__always)
+    mutating func key(
+        _ text: Span<UInt8>,
+        _ filter: inout KeyFilter
+    ) throws(Fault) -> (text: String, mayBeKnown: Bool) {
+        let start = position
+        let token = try skipString(text)
+        if token.hasLoneSurrogate { throw Fault(.loneSurrogate, at: start) }
+        let key = decoded(token, in: text)
+        let content = token.content
+        if token.hasEscapes || content.isEmpty {
+            let utf8 = [UInt8](key.utf8)
+            return (key, filter.mayHaveSeen(count: utf8.count, first: utf8.first ?? 0, last: utf8.last ?? 0))
+        }
+        let (first, last) = (text[content.lowerBound], text[content.upperBound &- 1])
+        return (key, filter.mayHaveSeen(count: content.count, first: first, last: last))
+    }
+
     private mutating func array(_ text: Span<UInt8>, depth: Int) throws(Fault) -> [JSONValue] {
         if depth > limits.depthMax { throw Fault(.tooDeep, at: position) }
         position &+= 1
@@ -83,18 +102,20 @@ extension Scanner {
             position &+= 1
             return members
         }
-        members.reserveCapacity(8)
+        members.reserveCapacity(depth == 1 ? 12 : 4)
+        var filter = KeyFilter()
         while true {
             let keyOffset = position
             guard peek(text) == Byte.quote else { throw Fault(.key, at: position) }
-            let key = try string(text)
+            let (key, mayBeKnown) = try self.key(text, &filter)
             guard next(text) == Byte.colon else { throw Fault(.colon, at: position) }
             position &+= 1
             _ = next(text)
             do throws(Fault) {
                 let member = try value(text, depth: depth)
                 if members.count >= limits.memberCountMax { throw Fault(.tooManyMembers, at: keyOffset) }
-                guard members.appendNew(key, member) else { throw Fault(.duplicateKey, at: keyOffset) }
+                if mayBeKnown, members.contains(key) { throw Fault(.duplicateKey, at: keyOffset) }
+                members.append(key, member)
             } catch {
                 faultSteps.append(.key(key))
                 throw error

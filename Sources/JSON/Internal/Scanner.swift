@@ -8,6 +8,7 @@ struct Scanner {
     struct StringToken {
         /// The bytes between the quotes.
         let content: Range<Int>
+        let isASCII: Bool
         let hasEscapes: Bool
         let hasLoneSurrogate: Bool
     }
@@ -112,25 +113,18 @@ struct Scanner {
     mutating func skipString(_ text: Span<UInt8>) throws(Fault) -> StringToken {
         let start = position &+ 1
         var index = start
+        var isASCII = true
         var hasEscapes = false
         var hasLoneSurrogate = false
         while true {
-            while index &+ 8 <= end {
-                // In bounds: eight bytes are left before `end`.
-                let word = unsafe text.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
-                let marks = Byte.specialMarks(in: UInt64(littleEndian: word))
-                guard marks == 0 else {
-                    index &+= marks.trailingZeroBitCount &>> 3
-                    break
-                }
-                index &+= 8
-            }
+            index = Self.skipPlain(text, from: index, to: end)
             guard index < end else { throw Fault(.unterminatedString, at: position) }
             let byte = unsafe text[unchecked: index]
             if byte == Byte.quote {
                 position = index &+ 1
                 return StringToken(
                     content: start..<index,
+                    isASCII: isASCII,
                     hasEscapes: hasEscapes,
                     hasLoneSurrogate: hasLoneSurrogate
                 )
@@ -138,13 +132,43 @@ struct Scanner {
                 hasEscapes = true
                 index = try skipEscape(text, at: index, loneSurrogate: &hasLoneSurrogate)
             } else if byte >= 0x80 {
-                index = try skipMultibyte(text, at: index)
+                isASCII = false
+                repeat {
+                    index = try skipMultibyte(text, at: index)
+                } while index < end && text[index] >= 0x80
             } else if byte < Byte.space {
                 throw Fault(.controlCharacter, at: index)
             } else {
                 index &+= 1
             }
         }
+    }
+
+    /// The index of the first byte, from `index` on, that ends a plain run inside a string; near the end it may be the
+    /// index of a plain byte, which the caller then steps over.
+    @inline(__always)
+    private static func skipPlain(_ text: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        var index = start
+        // In bounds: 16, or 8, bytes are left before `end`.
+        while index &+ 16 <= end {
+            let first = unsafe text.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+            let second = unsafe text.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index &+ 8, as: UInt64.self)
+            let firstMarks = Byte.specialMarks(in: UInt64(littleEndian: first))
+            let secondMarks = Byte.specialMarks(in: UInt64(littleEndian: second))
+            if firstMarks | secondMarks == 0 {
+                index &+= 16
+            } else if firstMarks != 0 {
+                return index &+ firstMarks.trailingZeroBitCount &>> 3
+            } else {
+                return index &+ 8 &+ secondMarks.trailingZeroBitCount &>> 3
+            }
+        }
+        if index &+ 8 <= end {
+            let word = unsafe text.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+            let marks = Byte.specialMarks(in: UInt64(littleEndian: word))
+            return marks == 0 ? index &+ 8 : index &+ marks.trailingZeroBitCount &>> 3
+        }
+        return index
     }
 
     /// Checks the escape at `index` and gives the index after it; both halves of a surrogate pair count as one escape.
@@ -188,29 +212,22 @@ struct Scanner {
     /// Source: The Unicode Standard, table 3-7, "Well-Formed UTF-8 Byte Sequences".
     private func skipMultibyte(_ text: Span<UInt8>, at index: Int) throws(Fault) -> Int {
         let lead = text[index]
-        let length: Int
-        var second: ClosedRange<UInt8> = 0x80...0xBF
-        switch lead {
-        case 0xC2...0xDF: length = 2
-        case 0xE0:
-            length = 3
-            second = 0xA0...0xBF
-        case 0xED:
-            length = 3
-            second = 0x80...0x9F
-        case 0xE1...0xEF: length = 3
-        case 0xF0:
-            length = 4
-            second = 0x90...0xBF
-        case 0xF1...0xF3: length = 4
-        case 0xF4:
-            length = 4
-            second = 0x80...0x8F
-        default: throw Fault(.invalidUTF8, at: index)
-        }
-        guard index + length <= end, second.contains(text[index + 1]) else { throw Fault(.invalidUTF8, at: index) }
-        if length > 2, text[index + 2] & 0xC0 != 0x80 { throw Fault(.invalidUTF8, at: index) }
-        if length > 3, text[index + 3] & 0xC0 != 0x80 { throw Fault(.invalidUTF8, at: index) }
+        let length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+        guard lead >= 0xC2, lead <= 0xF4, length <= end &- index else { throw Fault(.invalidUTF8, at: index) }
+        let second = text[index &+ 1]
+        // What the general form of a continuation byte lets through and the table does not.
+        let isRefused =
+            switch lead {
+            case 0xE0: second < 0xA0
+            case 0xED: second > 0x9F
+            case 0xF0: second < 0x90
+            case 0xF4: second > 0x8F
+            default: false
+            }
+        guard !isRefused, second & 0xC0 == 0x80,
+            length < 3 || text[index &+ 2] & 0xC0 == 0x80,
+            length < 4 || text[index &+ 3] & 0xC0 == 0x80
+        else { throw Fault(.invalidUTF8, at: index) }
         return index + length
     }
 }

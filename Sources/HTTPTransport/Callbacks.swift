@@ -1,5 +1,6 @@
 import CCurl
 import EventLoop
+import Glibc
 
 // The functions libcurl calls. Each finds its object and hands on; none can throw, and what goes wrong is kept with
 // the call. The addresses are valid: a call is held by its transport while libcurl has it, and the transport frees the
@@ -18,6 +19,16 @@ let headCallback: curl_write_callback = { data, size, count, address in
     let call = unsafe Unmanaged<HTTPCall>.fromOpaque(address).takeUnretainedValue()
     let line = unsafe [UInt8](UnsafeRawBufferPointer(start: data, count: size * count))
     return call.received(line: line)
+}
+
+/// A new connection is about to be opened.
+let connectionCallback: curl_opensocket_callback = { address, _, target in
+    guard let address = unsafe address, let target = unsafe target else { return CURL_SOCKET_BAD }
+    let call = unsafe Unmanaged<HTTPCall>.fromOpaque(address).takeUnretainedValue()
+    guard call.mayConnect() else { return CURL_SOCKET_BAD }
+    // libcurl's own way leaves the socket open in child processes.
+    let type = unsafe target.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
+    return unsafe socket(target.pointee.family, type, target.pointee.protocol)
 }
 
 /// The request is about to leave.

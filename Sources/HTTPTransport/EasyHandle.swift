@@ -55,6 +55,8 @@ final class EasyHandle {
         try unsafe check("WRITE", ccurl_easy_set_write_function(pointer, CURLOPT_WRITEFUNCTION, bodyCallback))
         try unsafe check("HEADERDATA", ccurl_easy_set_pointer(pointer, CURLOPT_HEADERDATA, address))
         try unsafe check("HEADER", ccurl_easy_set_write_function(pointer, CURLOPT_HEADERFUNCTION, headCallback))
+        try unsafe check("OPENSOCKETDATA", ccurl_easy_set_pointer(pointer, CURLOPT_OPENSOCKETDATA, address))
+        try unsafe check("OPENSOCKET", ccurl_easy_set_socket_function(pointer, connectionCallback))
         try unsafe check("PREREQDATA", ccurl_easy_set_pointer(pointer, CURLOPT_PREREQDATA, address))
         try unsafe check("PREREQ", ccurl_easy_set_prereq_function(pointer, requestCallback))
     }

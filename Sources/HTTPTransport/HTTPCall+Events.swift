@@ -4,20 +4,27 @@ import EventLoop
 
 // What libcurl reports about a running call. Called from within libcurl: nothing here may call it back.
 extension HTTPCall {
-    /// Refuses to send the request a second time.
-    ///
-    /// libcurl sends again, on a new connection, what it sent on a reused one that then died without an answer, and
-    /// what an HTTP/2 server refused. The server may have acted on the first, and whoever counts calls would not know
-    /// of the second. So one call sends one request; the caller decides about another.
+    // One call sends one request. libcurl by itself sends again what it sent on a reused connection that then died
+    // without an answer, and what an HTTP/2 server refused. But the server may have acted on the first, and whoever
+    // counts calls would not know of the second. So the second one is refused; the caller decides about another.
+
+    /// Refuses the new connection that would only serve to send the request again.
+    func mayConnect() -> Bool {
+        phases.requestSent ? refuseSecondRequest() : !hasEnded
+    }
+
+    /// Refuses to send the request again, on whatever connection; notes that it leaves.
     func mayLeave() -> Bool {
-        guard case .running = stage else { return false }
-        guard !phases.requestSent else {
-            verdict = (.closedBeforeHead, "the reused connection was closed before a byte of the response came")
-            return false
-        }
+        guard !hasEnded else { return false }
+        guard !phases.requestSent else { return refuseSecondRequest() }
         phases.requestSent = true
         timers?.requestLeaves()
         return true
+    }
+
+    private func refuseSecondRequest() -> Bool {
+        verdict = (.closedBeforeHead, "the connection was closed before a byte of the response came")
+        return false
     }
 
     /// Takes a line of the head; gives libcurl the number of bytes taken, any other number to fail the call.

@@ -92,12 +92,19 @@ struct ChatRequest: Equatable {
     /// The text of a message: its content, or the text parts of its content one after the other.
     private static func text(of message: JSONValue?) -> String {
         guard let content = message?["content"] else { return "" }
-        if let text = content.stringValue { return String(text.prefix(echoedCharactersMax)) }
+        if let text = content.stringValue { return beginning(of: text) }
         var text = ""
-        for part in content.arrayValue ?? [] where text.count < echoedCharactersMax {
-            text += part["text"]?.stringValue ?? ""
+        for part in content.arrayValue ?? [] {
+            guard let piece = part["text"]?.stringValue else { continue }
+            text += beginning(of: piece)
+            if text.count >= echoedCharactersMax { break }
         }
-        return String(text.prefix(echoedCharactersMax))
+        return beginning(of: text)
+    }
+
+    private static func beginning(of text: String) -> String {
+        // No text has more characters than bytes, and bytes need no counting.
+        text.utf8.count <= echoedCharactersMax ? text : String(text.prefix(echoedCharactersMax))
     }
 }
 

@@ -32,11 +32,11 @@ public struct MockRule: Sendable, Hashable {
         self.otherwise = otherwise
     }
 
-    /// True when the rule is for `model`.
-    func matches(model name: String) -> Bool {
-        if model == "*" || model == name { return true }
-        if let prefix = model.withoutTrailingStar { return name.hasPrefix(prefix) }
-        return model == name.afterLastSlash
+    /// True when the rule is for the model called `name`, `bareName` without its provider prefix.
+    func matches(model name: String, bareName: String) -> Bool {
+        if model == name || model == bareName { return true }
+        guard let prefix = model.withoutTrailingStar else { return false }
+        return name.hasPrefix(prefix) || bareName.hasPrefix(prefix)
     }
 }
 
@@ -71,13 +71,13 @@ public struct IDPatterns: Sendable, Hashable {
         prefixes = patterns.compactMap(\.withoutTrailingStar)
     }
 
-    /// True when `id`, with its tenant or without, is one of these; a call without an id matches an empty list only.
-    func matches(_ id: String?) -> Bool {
+    /// True when `id`, with its tenant or without (`bareID`), is one of these; a call without an id matches an empty
+    /// list only.
+    func matches(_ id: String?, bareID: String?) -> Bool {
         if exact.isEmpty && prefixes.isEmpty { return true }
-        guard let id else { return false }
-        let bare = id.afterLastSlash
-        if exact.contains(id) || exact.contains(bare) { return true }
-        return prefixes.contains { id.hasPrefix($0) || bare.hasPrefix($0) }
+        guard let id, let bareID else { return false }
+        if exact.contains(id) || exact.contains(bareID) { return true }
+        return prefixes.contains { id.hasPrefix($0) || bareID.hasPrefix($0) }
     }
 }
 

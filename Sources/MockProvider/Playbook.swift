@@ -59,7 +59,10 @@ struct Playbook {
     }
 
     private mutating func behaviour(model: String, id: String?, numbers: CountTable.CallNumbers) -> MockBehaviour {
-        for (index, rule) in script.rules.enumerated() where rule.matches(model: model) && rule.ids.matches(id) {
+        let bareName = script.rules.isEmpty ? model : model.afterLastSlash
+        let bareID = script.rules.isEmpty ? id : id?.afterLastSlash
+        for (index, rule) in script.rules.enumerated() {
+            guard rule.matches(model: model, bareName: bareName), rule.ids.matches(id, bareID: bareID) else { continue }
             ruleCalls[index] += 1
             if selects(rule.selector, model: model, id: id, numbers: numbers, ruleCall: ruleCalls[index]) {
                 return rule.behaviour

@@ -4,8 +4,10 @@ struct RequestHead: Equatable {
     static let requestIDBytesMax = 256
 
     var method = ""
-    /// Path and query as sent.
-    var target = ""
+    /// Path as sent.
+    var path = ""
+    /// What stands behind the `?` of the target, as sent.
+    var queryText = ""
     /// HTTP/1.0: no chunked answers, and the connection closes unless the client asks for the contrary.
     var isOldHTTP = false
     var keepsAlive = true
@@ -18,14 +20,10 @@ struct RequestHead: Equatable {
     /// Value of `x-understudy-request-id`.
     var requestID: String?
 
-    /// The path without the query.
-    var path: String { String(target.prefix { $0 != "?" }) }
-
     /// The values of the query, percent-decoded; a name without `=` has an empty value.
     var query: [String: String] {
-        guard let mark = target.firstIndex(of: "?") else { return [:] }
         var values: [String: String] = [:]
-        for pair in target[target.index(after: mark)...].split(separator: "&") {
+        for pair in queryText.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             values[Self.percentDecoded(parts[0])] = parts.count == 2 ? Self.percentDecoded(parts[1]) : ""
         }

@@ -134,26 +134,35 @@ struct RequestParser {
     }
 
     private mutating func takeRequestLine(_ line: Span<UInt8>) -> Step? {
-        let words = ASCII.text(line).split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 3, !words[0].isEmpty, !words[1].isEmpty else {
+        let first = Self.index(of: ASCII.space, in: line, from: 0)
+        let second = Self.index(of: ASCII.space, in: line, from: first + 1)
+        guard first > 0, second > first + 1, second < line.count else {
             return .refused(status: 400, reason: "the first line is no request line")
         }
-        switch words[2] {
-        case "HTTP/1.1": break
-        case "HTTP/1.0":
+        let version = line.extracting((second + 1)..<line.count)
+        if ASCII.equals(version, "http/1.0") {
             head.isOldHTTP = true
             head.keepsAlive = false
-        default:
+        } else if !ASCII.equals(version, "http/1.1") {
             return .refused(status: 505, reason: "the version is neither HTTP/1.1 nor HTTP/1.0")
         }
-        head.method = String(words[0])
-        head.target = String(words[1])
+        let target = line.extracting((first + 1)..<second)
+        let mark = Self.index(of: UInt8(ascii: "?"), in: target, from: 0)
+        head.method = ASCII.text(line.extracting(0..<first))
+        head.path = ASCII.text(target.extracting(0..<mark))
+        if mark < target.count { head.queryText = ASCII.text(target.extracting((mark + 1)..<target.count)) }
         return nil
     }
 
+    /// The index of the first `byte` at `start` or behind it; the count, or `start` if that is greater, without one.
+    private static func index(of byte: UInt8, in bytes: Span<UInt8>, from start: Int) -> Int {
+        var index = start
+        while index < bytes.count, bytes[index] != byte { index += 1 }
+        return index
+    }
+
     private mutating func takeHeader(_ line: Span<UInt8>) -> Step? {
-        var colon = 0
-        while colon < line.count, line[colon] != UInt8(ascii: ":") { colon += 1 }
+        let colon = Self.index(of: UInt8(ascii: ":"), in: line, from: 0)
         guard colon > 0, colon < line.count, line[0] != ASCII.space, line[0] != ASCII.tab,
             line[colon - 1] != ASCII.space, line[colon - 1] != ASCII.tab
         else {
@@ -168,7 +177,7 @@ struct RequestParser {
         case 10 where ASCII.equals(name, "connection"):
             takeConnection(ASCII.text(value))
         case 13 where ASCII.equals(name, "authorization"):
-            takeAuthorization(ASCII.text(value))
+            takeAuthorization(value)
         case 14 where ASCII.equals(name, "content-length"):
             return takeContentLength(value)
         case 17 where ASCII.equals(name, "transfer-encoding"):
@@ -204,9 +213,10 @@ struct RequestParser {
         }
     }
 
-    private mutating func takeAuthorization(_ value: String) {
-        let parts = value.split(separator: " ", maxSplits: 1)
-        if parts.count == 2, parts[0].lowercased() == "bearer" { head.bearer = parts[1].trimmingBlanks }
+    private mutating func takeAuthorization(_ value: Span<UInt8>) {
+        let scheme = Self.index(of: ASCII.space, in: value, from: 0)
+        guard scheme < value.count, ASCII.equals(value.extracting(0..<scheme), "bearer") else { return }
+        head.bearer = ASCII.text(value.extracting(Self.trimmed(value, from: scheme)))
     }
 
     private mutating func takeContentLength(_ value: Span<UInt8>) -> Step? {

@@ -25,6 +25,22 @@ struct SpliceTests {
     }
 
     @Test
+    func everyDuplicateIsFoundBelowAndAboveTheSizeThatChangesTheSearch() {
+        let keys = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        for count in [1, 15, 16, 17, 18, 52] {
+            let members = keys.prefix(count).map { "\"\($0)\":0" }.joined(separator: ",")
+            #expect(throws: Never.self) { try JSONMembers(scanning: Bytes("{\(members)}")) }
+            for key in keys.prefix(count) {
+                let text = "{\(members),\"\(key)\":0}"
+                let scanned = #expect(throws: JSONError.self) { try JSONMembers(scanning: Bytes(text)) }
+                let parsed = #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+                #expect(scanned?.code == .duplicateKey)
+                #expect(parsed == scanned)
+            }
+        }
+    }
+
+    @Test
     func nestedObjectIsScannedInPlace() throws {
         let bytes = Bytes(#"{"id":1,"usage":{"in":5,"out":7}}"#)
         let outer = try JSONMembers(scanning: bytes)

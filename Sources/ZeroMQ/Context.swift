@@ -27,8 +27,8 @@ import CZeroMQ
         }
     }
 
-    /// Makes every call on a socket of this context fail with ``ZeroMQError/isShutdown``, from now on and in calls that
-    /// block. Does not block.
+    /// Makes the calls on sockets of this context fail with ``ZeroMQError/isShutdown``: a receive that finds nothing at
+    /// once, a send within a millisecond. Does not block.
     public func shutDown() {
         unsafe zmq_ctx_shutdown(handle)
     }

@@ -22,6 +22,18 @@ import CZeroMQ
         if let source = bytes.baseAddress { unsafe zmq_msg_data(&raw).copyMemory(from: source, byteCount: bytes.count) }
     }
 
+    /// A frame with a copy of `array`.
+    public init(copying array: [UInt8]) {
+        raw = zmq_msg_t()
+        guard unsafe zmq_msg_init_size(&raw, array.count) == 0 else {
+            preconditionFailure("no memory for a message of \(array.count) bytes")
+        }
+        unsafe array.withUnsafeBytes { bytes in
+            guard let source = bytes.baseAddress else { return }
+            unsafe zmq_msg_data(&raw).copyMemory(from: source, byteCount: bytes.count)
+        }
+    }
+
     deinit {
         var last = raw
         unsafe zmq_msg_close(&last)

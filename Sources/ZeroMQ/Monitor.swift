@@ -32,6 +32,9 @@ public final class Monitor {
         close()
     }
 
+    /// Readable when something happened; edge-triggered: look for events first, then wait.
+    public var descriptor: CInt { pair.descriptor }
+
     /// The next event if there is one.
     public func next() throws(ZeroMQError) -> MonitorEvent? {
         while try pair.receive(into: message) {

@@ -3,33 +3,7 @@ import JSON
 extension MockScript {
     /// Reads a script file.
     ///
-    /// ```json
-    /// {"rules": [
-    ///   {"model": "gpt-4o", "ids": ["task-12-*"], "behaviour": "status-503"},
-    ///   {"model": "gpt-4o", "times": 2, "per": "request",
-    ///    "behaviour": {"status": 429, "retry_after": "2", "latency_ms": {"min": 5, "max": 20}}},
-    ///   {"model": "claude-*", "percent": 30, "seed": 7, "behaviour": "reset-before", "then": "ok+100"},
-    ///   {"model": "*", "flap": {"ok": 5, "failing": 3}, "behaviour": {"status": 500, "body": "html"}}
-    /// ]}
-    /// ```
-    ///
-    /// A rule is for the calls to `model` (exact, with or without provider prefix; a prefix ending in `*`; `*` for all)
-    /// whose request id is among `ids` (exact or a prefix ending in `*`, with or without tenant; absent: all). Of these
-    /// it selects all, or the first `times` (counted `per` `request`, the default, or `model`), or `percent` of them
-    /// by `seed`, or by `flap` the `failing` ones behind each `ok` ones (`per` `model` unless told). Selected calls get
-    /// `behaviour`; the others get `then`, or without it go to the next rule. Calls that no rule takes are played by
-    /// the model's name.
-    ///
-    /// A behaviour is a word of ``MockBehaviour/nameHelp``, or an object: either `"play"` with such a word, or
-    /// `"status"` (200...599) with
-    /// - `"body"`: `"real-shaped"` (the default), `"anthropic"`, `"gemini"`, `"html"`, `"text"`, `"empty"`, `"quota"`,
-    ///   `"context-length"`, `"content-policy"`, or literal JSON (object or array);
-    /// - `"headers"`: an object of strings;
-    /// - `"retry_after"`: a string for `retry-after` as it is, `"http-date:2"` for a date in 2 s, or an object with one
-    ///   of `ms` (`retry-after-ms`), `text` (in the message), `reset` (`x-ratelimit-reset-requests`), `retry_info`
-    ///   (Gemini);
-    ///
-    /// and in both cases `"latency_ms"`: a number, or an object with `min` and `max`.
+    /// Form and meaning are told by ``help``.
     ///
     /// - Parameters:
     ///   - bytes: The file, at most 8 MiB of JSON.

@@ -1,6 +1,5 @@
 import CoreTypes
 import EventLoop
-import JSON
 import Synchronization
 
 /// Accepts connections and answers their requests; the part of the mock that lives on the loop's thread.
@@ -22,7 +21,7 @@ final class Server: @unchecked Sendable {
 
     let loop: EventLoop
     let playbook: Mutex<Playbook>
-    private let script: MockScript
+    let script: MockScript
     private let listener: CInt
     private var isStopped = false
     private var connections: [CInt: Connection] = [:]
@@ -198,40 +197,5 @@ final class Server: @unchecked Sendable {
         } else if call.outcome == .resetBeforeHead {
             connection.reset()
         }
-    }
-
-    // MARK: Bodies
-
-    private func countsBody(_ query: [String: String]) -> [UInt8] {
-        if let id = query["id"] {
-            let calls = playbook.withLock { $0.counts.calls(of: id) }
-            return MockCounts.json(id: id, calls: calls.total, models: calls.models)
-        }
-        let withRequests = query["summary"] == nil
-        return playbook.withLock { $0.counts.snapshot(withRequests: withRequests) }.json(withRequests: withRequests)
-    }
-
-    private func modelsBody() -> [UInt8] {
-        var names = script.rules.map(\.model).filter { $0.withoutTrailingStar == nil }
-        names += [
-            "ok", "ok-250", "status-429-after-2", "status-503", "fail-first-2", "fail-30pct", "flap-5-3", "silent",
-        ]
-        var seen: Set<String> = []
-        var writer = JSONWriter(reserving: 1024)
-        writer.beginObject()
-        writer.member("object", "list")
-        writer.key("data")
-        writer.beginArray()
-        for name in names where seen.insert(name).inserted {
-            writer.beginObject()
-            writer.member("id", name)
-            writer.member("object", "model")
-            writer.member("created", 0)
-            writer.member("owned_by", "understudy-mock")
-            writer.endObject()
-        }
-        writer.endArray()
-        writer.endObject()
-        return writer.bytes
     }
 }

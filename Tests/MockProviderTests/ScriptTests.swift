@@ -118,6 +118,11 @@ import Testing
         #expect(error?.message.contains(place) == true, "\(error?.message ?? "no error")")
     }
 
+    @Test func exampleOfTheHelpIsAScript() throws {
+        #expect(try script(MockScript.example).rules.count == 5)
+        #expect(MockScript.help.contains(MockScript.example))
+    }
+
     @Test func damagedScriptsNeverTrap() {
         var generator = SeededGenerator(seed: 31)
         let original = Array(Self.good.utf8)

@@ -135,13 +135,12 @@ final class EasyHandle {
         return detail.isEmpty ? unsafe String(cString: curl_easy_strerror(result)) : detail
     }
 
-    /// Fills in the times of the transfer.
+    /// Fills in the times of the transfer, but for the first byte and the total: libcurl takes the first byte of a
+    /// body that is sent for the former, and brings the latter up to date only now and then.
     func read(into phases: inout HTTPPhases) {
-        phases.total = time(CURLINFO_TOTAL_TIME_T) ?? .zero
         phases.nameLookup = time(CURLINFO_NAMELOOKUP_TIME_T)
         phases.connect = time(CURLINFO_CONNECT_TIME_T)
         phases.tls = time(CURLINFO_APPCONNECT_TIME_T)
-        phases.firstByte = time(CURLINFO_STARTTRANSFER_TIME_T)
         guard phases.requestSent else { return }
         phases.requestStart = time(CURLINFO_PRETRANSFER_TIME_T)
         var connections = 0

@@ -10,13 +10,16 @@ extension HTTPCall {
 
     /// Refuses the new connection that would only serve to send the request again.
     func mayConnect() -> Bool {
-        phases.requestSent ? refuseSecondRequest() : !hasEnded
+        guard !hasEnded else { return false }
+        endLookup()
+        return phases.requestSent ? refuseSecondRequest() : true
     }
 
     /// Refuses to send the request again, on whatever connection; notes that it leaves.
     func mayLeave() -> Bool {
         guard !hasEnded else { return false }
         guard !phases.requestSent else { return refuseSecondRequest() }
+        endLookup()
         phases.requestSent = true
         timers?.requestLeaves()
         return true
@@ -30,7 +33,9 @@ extension HTTPCall {
     /// Takes a line of the head; gives libcurl the number of bytes taken, any other number to fail the call.
     func received(line: [UInt8]) -> Int {
         guard case .running = stage else { return 0 }
-        timers?.bytesReceived(at: transport.loop.now())
+        let now = transport.loop.now()
+        timers?.bytesReceived(at: now)
+        if phases.firstByte == nil { phases.firstByte = startedAt?.duration(to: now) }
         switch head.add(line: line) {
         case .more:
             break

@@ -32,7 +32,7 @@ extension HTTPCall {
             .malformedResponse
         case CURLE_SEND_ERROR, CURLE_SEND_FAIL_REWIND: .sendFailed
         case CURLE_GOT_NOTHING: .closedBeforeHead
-        case CURLE_PARTIAL_FILE: .closedMidBody
+        case CURLE_PARTIAL_FILE: head.completeHead == nil ? .closedBeforeHead : .closedMidBody
         case CURLE_RECV_ERROR, CURLE_HTTP2, CURLE_HTTP2_STREAM:
             if !phases.requestSent {
                 .connect

@@ -20,6 +20,8 @@ public final class HTTPCall {
     let origin: String
     let queuedAt: Moment
     unowned let transport: HTTPTransport
+    /// When libcurl got the call; nil while it waits.
+    var startedAt: Moment?
     var stage = Stage.waiting
     var phases = HTTPPhases()
     var timers: CallTimers?
@@ -27,6 +29,7 @@ public final class HTTPCall {
     var head: HeadParser
     var bodyBytes = 0
     var isPaused = false
+    private var isLookingUp = true
     /// Set when we, not libcurl, decided that the call fails: it then explains libcurl's result.
     var verdict: (code: TransportError.Code, message: String)?
 
@@ -54,6 +57,13 @@ public final class HTTPCall {
     var easy: EasyHandle? {
         if case .running(let easy) = stage { return easy }
         return nil
+    }
+
+    /// Tells the queue, once, that the address of the server is known, or not needed any more.
+    func endLookup() {
+        guard isLookingUp else { return }
+        isLookingUp = false
+        transport.queue.endLookup(origin: origin)
     }
 
     /// An error of this call as far as it has come.

@@ -1,6 +1,6 @@
 /// How far a call came, and when.
 ///
-/// The times are libcurl's, counted from the moment the call left the transport's queue; nil means that the call did
+/// The times count from the moment the call left the transport's queue; nil means that the call did
 /// not get there. On a reused connection the first three are close to zero.
 public struct HTTPPhases: Sendable, Equatable {
     /// Time in the transport's own queue, before everything else.

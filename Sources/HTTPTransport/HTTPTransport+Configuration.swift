@@ -4,6 +4,9 @@ extension HTTPTransport {
         /// Handles kept for reuse; a few kilobytes each.
         static let idleHandlesMax = 256
 
+        /// Calls to one origin that may look up its name at once, each on a thread of libcurl's.
+        static let lookupsPerHostMax = 128
+
         /// Most calls at once to one origin (scheme, host and port); more wait. With HTTP/1.1 each has a connection of
         /// its own. Default 1,000.
         public var connectionsPerHostMax: Int

@@ -59,7 +59,7 @@ extension HTTPTransport {
         var mustShutDown = false
         for command in commands {
             switch command {
-            case .cancel(let call): end(call, .failure(call.error(.cancelled, "the call was cancelled")))
+            case .cancel(let call): end(call, call.error(.cancelled, "the call was cancelled"))
             case .resume(let call): resumeNow(call)
             case .shutDown: mustShutDown = true
             }
@@ -93,24 +93,28 @@ extension HTTPTransport {
 
     private func run(_ call: HTTPCall) {
         guard let multi = unsafe multi, let easy = takeHandle() else {
+            queue.endLookup(origin: call.origin)
+            queue.finish(origin: call.origin)
             call.stage = .ended
-            drop(call, .failure(call.error(.internal, "curl_easy_init found no memory")))
+            calls[ObjectIdentifier(call)] = nil
+            ended.append((call, .failure(call.error(.internal, "curl_easy_init found no memory"))))
             return
         }
         let now = loop.now()
         call.phases.queued = call.queuedAt.duration(to: now)
+        call.startedAt = now
         call.timers = CallTimers(call.request, startedAt: now)
         call.stage = .running(easy)
         do throws(TransportError) {
             try easy.prepare(for: call, configuration)
         } catch {
-            end(call, .failure(call.error(error.code, error.message, curlCode: error.curlCode)))
+            end(call, call.error(error.code, error.message, curlCode: error.curlCode))
             return
         }
         let result = unsafe curl_multi_add_handle(multi, easy.pointer)
         guard result == CURLM_OK else {
             let words = unsafe String(cString: curl_multi_strerror(result))
-            end(call, .failure(call.error(.internal, "curl_multi_add_handle: \(words)")))
+            end(call, call.error(.internal, "curl_multi_add_handle: \(words)"))
             return
         }
         armTimer(of: call)
@@ -135,52 +139,40 @@ extension HTTPTransport {
     /// Ends a call with libcurl's own result.
     private func end(_ call: HTTPCall, with result: CURLcode) {
         guard let easy = call.easy else { return }
-        easy.read(into: &call.phases)
-        if let error = call.failure(of: result, message: easy.message(for: result)) {
-            end(call, .failure(error))
-        } else {
-            end(call, .success(call.phases))
-        }
+        end(call, call.failure(of: result, message: easy.message(for: result)))
     }
 
-    /// Ends a call: takes it out of the queue or out of libcurl. Its handler is told later.
-    func end(_ call: HTTPCall, _ result: Result<HTTPPhases, TransportError>) {
-        var result = result
+    /// Ends a call, well if there is no error: takes it out of the queue or out of libcurl. Its handler is told later.
+    func end(_ call: HTTPCall, _ error: TransportError?) {
         switch call.stage {
         case .ended:
             return
         case .waiting:
-            call.stage = .ended
-            call.phases.queued = call.queuedAt.duration(to: loop.now())
             guard queue.remove(ObjectIdentifier(call), origin: call.origin) else {
                 preconditionFailure("a waiting call is not in the queue")
             }
-            calls[ObjectIdentifier(call)] = nil
-            if case .failure(var error) = result {
-                error.phases = call.phases
-                result = .failure(error)
-            }
-            ended.append((call, result))
+            call.phases.queued = call.queuedAt.duration(to: loop.now())
         case .running(let easy):
-            // Read first: what libcurl knows of the transfer is gone once the handle is reset.
+            // What libcurl knows of the transfer is gone once the handle is reset.
             easy.read(into: &call.phases)
-            if case .failure(var error) = result {
-                error.phases = call.phases
-                result = .failure(error)
-            }
+            call.phases.total = call.startedAt?.duration(to: loop.now()) ?? .zero
+            // From here on the callbacks take nothing more.
             call.stage = .ended
             if let multi = unsafe multi { unsafe _ = curl_multi_remove_handle(multi, easy.pointer) }
             giveBack(easy)
-            drop(call, result)
+            if let timer = call.timer { loop.cancel(timer) }
+            call.timer = nil
+            call.endLookup()
+            queue.finish(origin: call.origin)
         }
-    }
-
-    private func drop(_ call: HTTPCall, _ result: Result<HTTPPhases, TransportError>) {
-        if let timer = call.timer { loop.cancel(timer) }
-        call.timer = nil
-        queue.finish(origin: call.origin)
+        call.stage = .ended
         calls[ObjectIdentifier(call)] = nil
-        ended.append((call, result))
+        if var error {
+            error.phases = call.phases
+            ended.append((call, .failure(error)))
+        } else {
+            ended.append((call, .success(call.phases)))
+        }
     }
 
     /// Sets the one timer of a call to what runs out next. Bytes that arrive only move the limits, not the timer: when
@@ -196,7 +188,7 @@ extension HTTPTransport {
     private func timerFired(of call: HTTPCall) {
         guard let timers = call.timers, let next = timers.next else { return }
         if next.at > loop.now() { return armTimer(of: call) }
-        end(call, .failure(call.error(next.code, timers.message(for: next.code))))
+        end(call, call.error(next.code, timers.message(for: next.code)))
         settle()
     }
 

@@ -67,7 +67,8 @@ public final class HTTPTransport {
         queue = AdmissionQueue(
             perOriginMax: configuration.connectionsPerHostMax,
             totalMax: configuration.connectionsMax,
-            waitingMax: configuration.waitingMax
+            waitingMax: configuration.waitingMax,
+            lookupsPerOriginMax: Configuration.lookupsPerHostMax
         )
         let address = unsafe Unmanaged.passUnretained(self).toOpaque()
         unsafe _ = ccurl_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, address)
@@ -120,7 +121,7 @@ public final class HTTPTransport {
         if isInsideLibrary {
             postponed.append(.cancel(call))
         } else {
-            end(call, .failure(call.error(.cancelled, "the call was cancelled")))
+            end(call, call.error(.cancelled, "the call was cancelled"))
             settleSoon()
         }
     }
@@ -188,7 +189,7 @@ public final class HTTPTransport {
         guard !isShutDown else { return }
         isShutDown = true
         for call in Array(calls.values) {
-            end(call, .failure(call.error(.cancelled, "the transport was shut down")))
+            end(call, call.error(.cancelled, "the transport was shut down"))
         }
         idleHandles.removeAll()
         if let multi = unsafe multi { unsafe _ = curl_multi_cleanup(multi) }

@@ -21,6 +21,8 @@ struct ControlTests {
             #expect(error.phases.requestSent)
             #expect(!error.isConnectionLevel)
             #expect(error.message == "no byte of the response within 100 ms")
+            #expect(error.phases.firstByte == nil)
+            #expect(error.phases.total >= .milliseconds(100))
             for await hasClosed in closings {
                 #expect(hasClosed)
                 break

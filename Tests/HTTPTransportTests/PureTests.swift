@@ -114,8 +114,13 @@ struct CallTimersTests {
 private final class Line<ID: Hashable> {
     private var queue: AdmissionQueue<ID>
 
-    init(perOriginMax: Int, totalMax: Int, waitingMax: Int) {
-        queue = AdmissionQueue(perOriginMax: perOriginMax, totalMax: totalMax, waitingMax: waitingMax)
+    init(perOriginMax: Int, totalMax: Int, waitingMax: Int, lookups: Int = .max) {
+        queue = AdmissionQueue(
+            perOriginMax: perOriginMax,
+            totalMax: totalMax,
+            waitingMax: waitingMax,
+            lookupsPerOriginMax: lookups
+        )
     }
 
     var running: Int { queue.running }
@@ -123,6 +128,7 @@ private final class Line<ID: Hashable> {
 
     func add(_ id: ID, origin: String) -> Bool { queue.add(id, origin: origin) }
     func admitNext() -> ID? { queue.admitNext() }
+    func endLookup(origin: String) { queue.endLookup(origin: origin) }
     func finish(origin: String) { queue.finish(origin: origin) }
     func remove(_ id: ID, origin: String) -> Bool { queue.remove(id, origin: origin) }
 }
@@ -155,6 +161,22 @@ struct AdmissionQueueTests {
         #expect(order == ["a1", "b1", "a2", "b2", "a3", "a4"])
     }
 
+    @Test func lookupsOfAnOriginHaveALimit() {
+        let queue = Line<Int>(perOriginMax: 10, totalMax: 10, waitingMax: 10, lookups: 2)
+        for id in 0..<4 { #expect(queue.add(id, origin: "a")) }
+        #expect(queue.add(9, origin: "b"))
+        #expect(queue.admitNext() == 0)
+        #expect(queue.admitNext() == 9)
+        #expect(queue.admitNext() == 1)
+        #expect(queue.admitNext() == nil)
+        queue.endLookup(origin: "a")
+        #expect(queue.admitNext() == 2)
+        #expect(queue.admitNext() == nil)
+        queue.endLookup(origin: "a")
+        queue.finish(origin: "a")
+        #expect(queue.admitNext() == 3)
+    }
+
     @Test func queueHasALimitThatFreeConnectionsDoNotTouch() {
         let queue = Line<Int>(perOriginMax: 1, totalMax: 10, waitingMax: 0)
         #expect(queue.add(1, origin: "a"))
@@ -182,6 +204,7 @@ struct AdmissionQueueTests {
                 }
             default:
                 if let count = running[origin], count > 0 {
+                    queue.endLookup(origin: origin)
                     queue.finish(origin: origin)
                     running[origin] = count - 1
                 }

@@ -95,7 +95,10 @@ let package = Package(
         tests("JournalTests", ["BusProtocol", "CoreTypes", "Journal"]),
         tests("SimulationTests", ["CoreTypes", "Simulation"]),
         tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),
-        tests("TelemetryTests", ["BusProtocol", "CoreTypes", "JSON", "SQLite", "Telemetry"]),
+        tests(
+            "TelemetryTests",
+            ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "Telemetry", "ZeroMQ"]
+        ),
         tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),
         tests(
             "IntegrationTests",

@@ -1,0 +1,36 @@
+import Glibc
+
+/// The right to write to a telemetry database: one collector has it, until it lets go or dies.
+///
+/// SQLite would let two take turns, and each would store the other's events again. The lock is on a file of its own
+/// beside the database, which stays behind.
+final class DatabaseLock {
+    private let descriptor: CInt
+
+    init(databasePath: String) throws(TelemetryError) {
+        let path = databasePath + ".lock"
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            throw TelemetryError(
+                .store,
+                "cannot make \(path): \(unsafe String(cString: strerror(errno))); the directory of the telemetry "
+                    + "database must exist and be yours to write to"
+            )
+        }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let number = errno
+            if number == EINTR { continue }
+            guard number == EWOULDBLOCK else {
+                throw TelemetryError(.store, "cannot lock \(path): \(unsafe String(cString: strerror(number)))")
+            }
+            throw TelemetryError(
+                .inUse,
+                "another collector writes to \(databasePath): stop it, or name another file"
+            )
+        }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+}

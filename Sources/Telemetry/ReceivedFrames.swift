@@ -1,0 +1,16 @@
+import BusProtocol
+import ZeroMQ
+
+/// A received message, as the decoders of the protocol read it.
+struct ReceivedFrames: FrameSource {
+    let message: Multipart
+
+    var frameCount: Int { message.frameCount }
+
+    func withFrame<Result, Failure: Error>(
+        _ index: Int,
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe try message.withBytes(at: index, body)
+    }
+}

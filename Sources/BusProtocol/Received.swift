@@ -24,7 +24,10 @@ public enum Received<Message: Hashable & Sendable>: Hashable, Sendable {
         _ frames: borrowing Frames,
         _ start: Int
     ) -> [UInt8] {
-        guard frames.frameCount > start + 2, frames.byteCount(start + 2) <= Limits.requestIDBytesMax else { return [] }
+        guard frames.frameCount > start + 2,
+            unsafe frames.withFrame(start, { bytes in unsafe ProtocolVersion.looksLikeOne(bytes) }),
+            frames.byteCount(start + 2) <= Limits.requestIDBytesMax
+        else { return [] }
         return unsafe frames.withFrame(start + 2) { bytes in unsafe [UInt8](bytes) }
     }
 }

@@ -36,7 +36,11 @@ extension AgentMessage {
         _ head: MessageHead
     ) throws(BusError) {
         guard Self.verbs.contains(head.verb) else { throw head.wrongSender("an agent", sends: Self.verbs) }
-        if head.verb != .request { try head.requireNoBody() }
+        if head.verb == .request {
+            try head.requireBody(1, "at least 1")
+        } else {
+            try head.requireNoBody()
+        }
         switch head.verb {
         case .hello:
             try head.requireNoID(frames)
@@ -53,7 +57,6 @@ extension AgentMessage {
             guard !id.isReserved else {
                 throw BusError(.malformed, "the id is \(id); names that begin with sys. belong to the broker")
             }
-            try head.requireBody(1, "at least 1")
             self = .request(id, try RequestHeader(frames, head))
         case .cancel:
             self = .cancel(try Self.plainID(frames, head))
@@ -85,8 +88,9 @@ extension AgentMessage {
         _ frames: borrowing Frames,
         _ head: MessageHead
     ) throws(BusError) -> RequestID {
+        let id = try head.requestID(frames)
         _ = try HeaderReader(frames, head, known: [])
-        return try head.requestID(frames)
+        return id
     }
 
     /// The message as frames.

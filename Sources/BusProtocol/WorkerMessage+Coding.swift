@@ -36,8 +36,8 @@ extension WorkerMessage {
             try head.requireNoID(frames)
             self = .ready(try WorkerReady(frames, head))
         case .credit:
-            try head.requireNoID(frames)
             try head.requireNoBody()
+            try head.requireNoID(frames)
             let header = try HeaderReader(frames, head, known: ["granted_total"])
             let total = try header.required("granted_total") { (value) throws(JSONError) in try value.uint64() }
             self = .credit(grantedTotal: total)
@@ -61,15 +61,15 @@ extension WorkerMessage {
             }
             self = .returned(key, reason: reason)
         case .beat:
-            try head.requireNoID(frames)
             try head.requireNoBody()
+            try head.requireNoID(frames)
             self = .beat(try WorkerBeat(frames, head))
         case .event:
             try head.requireNoBody()
             self = .event(try Self.eventClass(frames, head))
         case .bye:
-            try head.requireNoID(frames)
             try head.requireNoBody()
+            try head.requireNoID(frames)
             self = .bye
         default:
             throw head.wrongSender("a worker", sends: Self.verbs)

@@ -28,7 +28,9 @@ let connectionCallback: curl_opensocket_callback = { address, _, target in
     guard call.mayConnect() else { return CURL_SOCKET_BAD }
     // libcurl's own way leaves the socket open in child processes.
     let type = unsafe target.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
-    return unsafe socket(target.pointee.family, type, target.pointee.protocol)
+    let descriptor = unsafe socket(target.pointee.family, type, target.pointee.protocol)
+    if descriptor < 0 { call.connectionFailed(errno) }
+    return descriptor
 }
 
 /// The request is about to leave.

@@ -1,6 +1,7 @@
 import CCurl
 import CoreTypes
 import EventLoop
+import Glibc
 
 // What libcurl reports about a running call. Called from within libcurl: nothing here may call it back.
 extension HTTPCall {
@@ -13,6 +14,12 @@ extension HTTPCall {
         guard !hasEnded else { return false }
         endLookup()
         return phases.requestSent ? refuseSecondRequest() : true
+    }
+
+    /// Notes that no socket could be made. That is our trouble and not the server's, unless only this family of
+    /// addresses is missing here.
+    func connectionFailed(_ number: CInt) {
+        if number != EAFNOSUPPORT { socketError = SystemError(call: "socket", errno: number) }
     }
 
     /// Refuses to send the request again, on whatever connection; notes that it leaves.

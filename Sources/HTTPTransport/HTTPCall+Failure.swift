@@ -1,4 +1,5 @@
 import CCurl
+import EventLoop
 
 // What a result of libcurl means.
 extension HTTPCall {
@@ -11,6 +12,9 @@ extension HTTPCall {
             return error(.closedBeforeHead, "the connection was closed within the response's head")
         }
         if let verdict { return error(verdict.code, verdict.message, curlCode: number) }
+        if result == CURLE_COULDNT_CONNECT, let socketError {
+            return error(.internal, socketError.description, curlCode: number)
+        }
         return error(code(of: result, message), message, curlCode: number)
     }
 

@@ -29,6 +29,8 @@ public final class HTTPCall {
     var head: HeadParser
     var bodyBytes = 0
     var isPaused = false
+    /// Why the last socket could not be made.
+    var socketError: SystemError?
     private var isLookingUp = true
     /// Set when we, not libcurl, decided that the call fails: it then explains libcurl's result.
     var verdict: (code: TransportError.Code, message: String)?

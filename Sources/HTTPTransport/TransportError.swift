@@ -48,7 +48,7 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static var queueFull: Code { Code(.queueFull) }
         /// The caller cancelled the call, or the transport was shut down.
         public static var cancelled: Code { Code(.cancelled) }
-        /// libcurl failed in a way that is neither the server's nor the caller's doing.
+        /// This side failed, not the server: no file descriptor or memory is left, or libcurl refused an option.
         public static var `internal`: Code { Code(.internal) }
 
         public var description: String { kind.rawValue }

@@ -143,6 +143,21 @@ struct FailureTests {
         }
     }
 
+    @Test func missingDescriptorIsNotTheServersFault() async throws {
+        // In a process of its own: the limit holds for every test.
+        await #expect(processExitsWith: .success) {
+            try await withClient { client in
+                var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+                _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                limit.rlim_cur = 3
+                _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                let error = await failure(of: post("http://127.0.0.1:9/"), client)
+                precondition(error?.code == .internal)
+                precondition(error?.message.contains("Too many open files") == true)
+            }
+        }
+    }
+
     @Test func unknownName() async throws {
         // A label of 64 bytes is too long for every resolver, so that no name server is asked.
         let name = String(repeating: "a", count: 64)

@@ -76,8 +76,8 @@ let package = Package(
         .executableTarget(
             name: "understudy",
             dependencies: [
-                "Broker", "BusProtocol", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider",
-                "Simulation", "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
+                "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider",
+                "Resilience", "Simulation", "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house
@@ -100,6 +100,10 @@ let package = Package(
             ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "Telemetry", "ZeroMQ"]
         ),
         tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),
+        tests(
+            "CommandLineTests",
+            ["CLinux", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider", "ZeroMQ", "understudy"]
+        ),
         tests(
             "IntegrationTests",
             ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "UnderstudyClient", "ZeroMQ", "understudy"],

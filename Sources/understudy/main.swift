@@ -1,1 +1,3 @@
-print("understudy")
+import Glibc
+
+exit(Understudy.run(arguments: Array(CommandLine.arguments.dropFirst())).rawValue)

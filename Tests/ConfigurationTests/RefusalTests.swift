@@ -45,7 +45,10 @@ import Testing
         (#"{"routing": {"fallback_models": []}}"#, "$.routing", "default_chat_model"),
         (#"{"routing": {"default_chat_model": " "}}"#, "$.routing.default_chat_model", "empty"),
         (#"{"routing": {"default_chat_model": "openai/x", "fallback_models":["x"]}}"#, "$.routing.fallback", "\"x\""),
-        (#"{"routing": {"default_chat_model": "openai/x", "fallback_models":[1]}}"#, "$.routing.fallback_models[0]", "a"),
+        (
+            #"{"routing": {"default_chat_model": "openai/x", "fallback_models":[1]}}"#, "$.routing.fallback_models[0]",
+            "a"
+        ),
         (#"{"routing": "absent.json"}"#, "$.routing", "there is no file /etc/understudy/absent.json"),
         (#"{"routing": 5}"#, "$.routing", "expected an object"),
         (#"{"bus": {"workers": 65}}"#, "$.bus.workers", "1...64"),

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Configuration
+import ZeroMQ
+
+/// `--config`.
+struct ConfigurationOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Configuration: an understudy.json, or a routing.json alone.",
+            discussion: "Default: $UNDERSTUDY_CONFIG, else ./config/understudy.json, else built in.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["json"])
+    )
+    var config: String?
+
+    /// The configuration, checked.
+    func settings() throws(CommandFailure) -> Settings {
+        do {
+            return try SettingsLoader().load(path: config)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}
+
+/// `--config` and `--directory`, which almost every command takes.
+struct CommonOptions: ParsableArguments {
+    @OptionGroup var configuration: ConfigurationOption
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Directory of the sockets.",
+            discussion: "Default: $UNDERSTUDY_DIR, else \"bus\".\"directory\" of the configuration, else "
+                + "$XDG_RUNTIME_DIR/understudy, else /tmp/understudy-<uid>.",
+            valueName: "directory"
+        ),
+        completion: .directory
+    )
+    var directory: String?
+
+    /// The configuration, checked.
+    func settings() throws(CommandFailure) -> Settings { try configuration.settings() }
+
+    /// The directory of the sockets; nothing is made or checked.
+    func endpointDirectory(_ settings: Settings) throws(CommandFailure) -> EndpointDirectory {
+        do {
+            if let directory {
+                return try EndpointDirectory(path: FilePath.absolute(directory, in: FilePath.workingDirectory()))
+            }
+            let environment = ProcessEnvironment.current()
+            if environment["UNDERSTUDY_DIR", default: ""].isEmpty, let path = settings.bus.directory {
+                return try EndpointDirectory(path: path)
+            }
+            return try EndpointDirectory.resolve { environment[$0] }
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}
+
+/// What `understudy up` tells its children; nobody else needs it.
+struct ChildOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("Die when the process with this id does.", visibility: .hidden))
+    var parent: Int32?
+
+    @Option(name: .long, help: ArgumentHelp("Write a line to this descriptor when ready.", visibility: .hidden))
+    var readyFD: Int32?
+
+    /// True when a supervisor started this process.
+    var isChild: Bool { parent != nil || readyFD != nil }
+}

@@ -1,0 +1,146 @@
+import CLinux
+import EventLoop
+import Glibc
+import Synchronization
+import ZeroMQ
+
+/// How a service is asked to end.
+enum StopUrgency: Sendable {
+    /// Take nothing new, finish what runs.
+    case graceful
+    /// End at once; what runs is given up.
+    case now
+}
+
+/// Runs a service in the foreground: its loop, its signals, its readiness, its end.
+///
+/// The first SIGINT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once.
+enum ServiceHost {
+    /// What a service answers to ``StopUrgency``; called on the loop's thread, `graceful` at most once and first.
+    typealias Stop = (StopUrgency) -> Void
+
+    /// Runs a service until it ends. For the main thread, before any other is made; call it once.
+    ///
+    /// - Parameters:
+    ///   - name: The role, which names the loop's thread.
+    ///   - child: What a supervisor said.
+    ///   - start: Starts the service. Called on the loop's thread; calls ``ServiceControl/ready(_:)`` then or later, and
+    ///     ``ServiceControl/end(_:)`` when the service has ended, by itself or by the closure it returns.
+    /// - Throws: What `start` threw, and what the service ended with unless it was ``ExitStatus/ok``.
+    static func run(
+        _ name: String,
+        child: ChildOptions,
+        start: @escaping @Sendable (EventLoop, ServiceControl) throws -> Stop
+    ) throws(CommandFailure) {
+        try ParentWatch.begin(child)
+        SignalSource.block()
+        // What a service makes belongs to its user alone: sockets, databases, directories.
+        umask(0o077)
+        // Shown by ps and top in place of "exe", the name under which a supervisor starts its own binary.
+        unsafe pthread_setname_np(pthread_self(), "understudy")
+        let loop: EventLoop
+        do {
+            try raiseFileLimit()
+            loop = try EventLoop(name: name)
+        } catch {
+            throw CommandFailure(error)
+        }
+        let control = ServiceControl(loop: loop, child: child)
+        loop.execute {
+            do {
+                let stop = try start(loop, control)
+                try control.listen(stop)
+            } catch {
+                control.end(CommandFailure(error))
+            }
+        }
+        control.waitForEnd()
+        loop.shutDown()
+        loop.join()
+        if let failure = control.failure { throw failure }
+    }
+}
+
+/// What a running service tells its host. Every method may be called on any thread.
+final class ServiceControl: Sendable {
+    private struct State {
+        var isReady = false
+        var hasEnded = false
+        var failure: CommandFailure?
+    }
+
+    private let loop: EventLoop
+    private let child: ChildOptions
+    private let state = Mutex(State())
+    private let ended: EndSignal
+
+    init(loop: EventLoop, child: ChildOptions) {
+        self.loop = loop
+        self.child = child
+        ended = EndSignal()
+    }
+
+    /// True when a supervisor started this process: its log is prefixed there, and readiness is no news for people.
+    var isChild: Bool { child.isChild }
+
+    /// Says that the service is usable; only the first call counts.
+    ///
+    /// A supervisor gets `ready` and `detail` as a line on the descriptor it named.
+    ///
+    /// - Parameter detail: What others must know, as words of the form `name=value` without line ends: `port=8080`.
+    func ready(_ detail: String = "") {
+        let isFirst = state.withLock { state in
+            defer { state.isReady = true }
+            return !state.isReady
+        }
+        guard isFirst, let descriptor = child.readyFD else { return }
+        Console(descriptor: descriptor, isTerminal: false, usesColor: false).line("ready \(detail)")
+        close(descriptor)
+    }
+
+    /// Ends the process, with `failure` or well; only the first call counts.
+    func end(_ failure: CommandFailure? = nil) {
+        let isFirst = state.withLock { state in
+            defer { state.hasEnded = true }
+            if !state.hasEnded { state.failure = failure }
+            return !state.hasEnded
+        }
+        if isFirst { ended.raise() }
+    }
+
+    /// What the service ended with; nil for well.
+    var failure: CommandFailure? { state.withLock(\.failure) }
+
+    /// Blocks the calling thread until ``end(_:)``.
+    func waitForEnd() { ended.wait() }
+
+    /// Passes signals to `stop`. On the loop's thread.
+    func listen(_ stop: @escaping ServiceHost.Stop) throws(SystemError) {
+        var count = 0
+        _ = try SignalSource(loop: loop) { _ in
+            count += 1
+            stop(count == 1 ? .graceful : .now)
+        }
+    }
+}
+
+/// A flag that one thread raises and another waits for.
+final class EndSignal: Sendable {
+    private let descriptor: CInt
+
+    init() {
+        descriptor = eventfd(0, CInt(EFD_CLOEXEC))
+        precondition(descriptor >= 0, "no descriptor for the end of the service: errno \(errno)")
+    }
+
+    deinit { close(descriptor) }
+
+    /// Lets the waiting thread go on.
+    func raise() { eventfd_write(descriptor, 1) }
+
+    /// Blocks until ``raise()``.
+    func wait() {
+        var value: eventfd_t = 0
+        while unsafe eventfd_read(descriptor, &value) != 0, errno == EINTR {}
+    }
+}

@@ -1,0 +1,61 @@
+import CLinux
+import EventLoop
+import Glibc
+
+/// Signals that ask the process to end, as events of a loop.
+///
+/// ``block()`` comes first, before any thread is made: threads inherit the mask, and one that lets the signal through
+/// ends the process. All of it is for the loop's thread but ``block()``.
+final class SignalSource {
+    /// Ctrl-C, `kill`, and the end of the terminal.
+    static let signals: [CInt] = [SIGINT, SIGTERM, SIGHUP]
+
+    private let loop: EventLoop
+    private let descriptor: CInt
+
+    /// Keeps the signals from ending the process. Before any other thread exists.
+    static func block() {
+        var mask = mask
+        unsafe pthread_sigmask(SIG_BLOCK, &mask, nil)
+        // A write to a closed pipe or socket is an error of that write and not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Calls `handler` with the number of each signal that arrives.
+    init(loop: EventLoop, _ handler: @escaping (CInt) -> Void) throws(SystemError) {
+        self.loop = loop
+        var mask = Self.mask
+        let descriptor = unsafe signalfd(-1, &mask, CInt(SFD_CLOEXEC | SFD_NONBLOCK))
+        guard descriptor >= 0 else { throw .last("signalfd") }
+        self.descriptor = descriptor
+        do throws(SystemError) {
+            try loop.watch(descriptor, .read) { _ in
+                while let number = Self.read(descriptor) { handler(number) }
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    /// Stops listening; the signals stay blocked.
+    func stop() {
+        loop.unwatch(descriptor)
+        close(descriptor)
+    }
+
+    private static var mask: sigset_t {
+        var mask = sigset_t()
+        unsafe sigemptyset(&mask)
+        for number in signals { unsafe sigaddset(&mask, number) }
+        return mask
+    }
+
+    /// The next signal that waits; nil when none does.
+    private static func read(_ descriptor: CInt) -> CInt? {
+        var information = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        guard unsafe Glibc.read(descriptor, &information, size) == size else { return nil }
+        return CInt(information.ssi_signo)
+    }
+}

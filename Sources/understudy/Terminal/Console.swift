@@ -1,0 +1,90 @@
+import Glibc
+
+/// Standard output or standard error: colour for people at a terminal, plain text for pipes and files.
+struct Console: Sendable {
+    /// A way to stand out; has no effect where there is no colour.
+    enum Style: String, Sendable {
+        case bold = "1"
+        case dim = "2"
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case cyan = "36"
+    }
+
+    /// Where results go.
+    static let output = Console(descriptor: STDOUT_FILENO)
+    /// Where errors, progress and logs go.
+    static let error = Console(descriptor: STDERR_FILENO)
+
+    private let descriptor: CInt
+    /// True when a person is likely to read along.
+    let isTerminal: Bool
+    /// True when styles show: a terminal that is not `dumb`, and `NO_COLOR` (no-color.org) is not set.
+    let usesColor: Bool
+
+    /// Writes to `descriptor`.
+    init(descriptor: CInt) {
+        let isTerminal = isatty(descriptor) == 1
+        let isDumb = unsafe getenv("TERM").map { unsafe String(cString: $0) } == "dumb"
+        let isRefused = unsafe getenv("NO_COLOR").map { unsafe $0.pointee != 0 } ?? false
+        self.init(descriptor: descriptor, isTerminal: isTerminal, usesColor: isTerminal && !isDumb && !isRefused)
+    }
+
+    /// Writes to `descriptor` as told; for tests.
+    init(descriptor: CInt, isTerminal: Bool, usesColor: Bool) {
+        self.descriptor = descriptor
+        self.isTerminal = isTerminal
+        self.usesColor = usesColor
+    }
+
+    /// `text` in `style`, or as it is where there is no colour.
+    func styled(_ text: String, _ style: Style) -> String {
+        usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    /// Writes `text` and a line end. Blocks while the reader is slow; a reader that is gone is ignored.
+    func line(_ text: String = "") {
+        write(Array((text + "\n").utf8))
+    }
+
+    /// Writes what went wrong, as `understudy: …`.
+    func problem(_ text: String) {
+        line(styled("understudy: ", .red) + text)
+    }
+
+    /// Writes bytes as they are.
+    func write(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                // The other end made the shared description non-blocking.
+                var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                unsafe poll(&entry, 1, -1)
+            } else if errno != EINTR {
+                return
+            }
+        }
+    }
+
+    /// `rows` in columns, two blanks apart; the last column is not padded.
+    static func table(_ rows: [[String]]) -> [String] {
+        var widths: [Int] = []
+        for row in rows {
+            for (index, cell) in row.enumerated() {
+                if index == widths.count { widths.append(0) }
+                widths[index] = max(widths[index], cell.count)
+            }
+        }
+        return rows.map { row in
+            let cells = row.enumerated().map { index, cell in
+                index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+            }
+            let line = cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+}

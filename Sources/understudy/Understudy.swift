@@ -1,0 +1,57 @@
+import ArgumentParser
+
+/// The command `understudy`: one binary that plays every role of the bus.
+struct Understudy: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "understudy",
+        abstract: "A message bus for LLM calls that retries, and brings on the next model when one fails.",
+        discussion: """
+            Agents put requests on a ZeroMQ socket; a broker hands them to worker processes; a worker calls the model, \
+            retries what is worth retrying, and falls back to the next model of the chain.
+
+            The sockets lie in --directory, else $UNDERSTUDY_DIR, else what the configuration names, else \
+            $XDG_RUNTIME_DIR/understudy, else /tmp/understudy-<uid>. The configuration is --config, else \
+            $UNDERSTUDY_CONFIG, else ./config/understudy.json, else built in.
+
+            Exit status:
+            \(ExitStatus.help)
+            """,
+        version: "0.1.0",
+        groupedSubcommands: [
+            CommandGroup(name: "Try", subcommands: [MockCommand.self]),
+            CommandGroup(name: "Look", subcommands: [CheckCommand.self]),
+        ]
+    )
+
+    /// Runs the command line `arguments` (without the program's name) and says how it ended.
+    ///
+    /// Help and versions go to standard output, errors to standard error.
+    static func run(arguments: [String]) -> ExitStatus {
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+            return .ok
+        } catch let failure as CommandFailure {
+            if !failure.message.isEmpty { Console.error.problem(failure.message) }
+            return failure.status
+        } catch {
+            return finish(parsing: error)
+        }
+    }
+
+    /// Prints what the argument parser has to say: help that was asked for, or what is wrong with the arguments.
+    private static func finish(parsing error: any Error) -> ExitStatus {
+        let text = fullMessage(for: error)
+        guard exitCode(for: error) != .success else {
+            if !text.isEmpty { Console.output.line(text) }
+            return .ok
+        }
+        let isUsage = exitCode(for: error) == .validationFailure
+        guard isUsage else {
+            Console.error.problem("\(error)")
+            return ExitStatus(of: error)
+        }
+        Console.error.line(text)
+        return .usage
+    }
+}

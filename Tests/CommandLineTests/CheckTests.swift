@@ -1,0 +1,82 @@
+import Configuration
+import EventLoop
+import Glibc
+import JSON
+import Testing
+import ZeroMQ
+
+@testable import understudy
+
+@Suite struct CheckTests {
+    private let plain = Console(descriptor: -1, isTerminal: false, usesColor: false)
+
+    private func report(
+        _ directory: String,
+        environment: [String: String] = [:],
+        _ change: (inout Settings) -> Void = { _ in }
+    ) throws -> CheckReport {
+        var settings = Settings()
+        change(&settings)
+        let endpoints = try EndpointDirectory(path: directory)
+        return CheckReport(settings: settings, directory: endpoints, environment: environment)
+    }
+
+    @Test func withoutAnyKeyNothingCanBeCalled() throws {
+        let directory = try TemporaryDirectory()
+        let report = try report(directory.path)
+        #expect(report.problems.count == 1)
+        #expect(report.problems[0].hasPrefix("no model of the chain can be called (anthropic/claude-opus-4-5, "))
+        #expect(report.json["chain"]?[1]?["reason"] == "OPENAI_API_KEY is not set; export it before the start")
+    }
+
+    @Test func aKeyIsNamedAndNotShown() throws {
+        let directory = try TemporaryDirectory()
+        let report = try report(directory.path, environment: ["OPENAI_API_KEY": "sk-hidden"])
+        #expect(report.problems == [])
+        #expect(report.warnings.count == 2)
+        let text = report.text(plain).joined(separator: "\n")
+        #expect(text.contains("ok  openai"))
+        #expect(text.contains("key from OPENAI_API_KEY"))
+        #expect(text.hasSuffix("No problem found."))
+        #expect(!text.contains("hidden"))
+        #expect(!report.json.description.contains("hidden"))
+        #expect(!text.contains("\u{1B}"))
+    }
+
+    @Test func aKeyInTheClearAndAnOpenKeyFileAreWarnedOf() throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("key", "k", mode: 0o644)
+        unsafe chmod(file, 0o644)
+        let url = try #require(BaseURL("http://203.0.113.5/v1"))
+        let report = try report(directory.path) { settings in
+            settings.providers["openai"] = ProviderSettings(name: "openai", baseURL: url, key: .file(file))
+        }
+        #expect(report.warnings.contains("the key of openai crosses the network in the clear: use https"))
+        #expect(report.warnings.contains("others may read the key of openai: run chmod 600 \(file)"))
+    }
+
+    @Test func anOpenDirectoryIsAProblem() throws {
+        let directory = try TemporaryDirectory()
+        unsafe chmod(directory.path, 0o755)
+        let report = try report(directory.path, environment: ["OPENAI_API_KEY": "k"])
+        #expect(report.problems.count == 1)
+        #expect(report.problems[0].contains("chmod 700"))
+    }
+
+    @Test func anAbsentDirectoryWillBeMadeAndIsNot() throws {
+        let directory = try TemporaryDirectory()
+        let report = try report("\(directory.path)/bus", environment: ["OPENAI_API_KEY": "k"])
+        #expect(report.problems == [])
+        #expect(report.places.first?.state == "will be made")
+        #expect(directory.names == [])
+    }
+
+    @Test func aDatabaseInAnAbsentFolderIsAProblem() throws {
+        let directory = try TemporaryDirectory()
+        let report = try report(directory.path, environment: ["OPENAI_API_KEY": "k"]) { settings in
+            settings.telemetry.database = "\(directory.path)/no/db.sqlite"
+        }
+        #expect(report.problems.count == 1)
+        #expect(report.problems[0].hasPrefix("database: \(directory.path)/no does not exist"))
+    }
+}

@@ -1,0 +1,172 @@
+import CLinux
+import Configuration
+import CoreTypes
+import EventLoop
+import Glibc
+import Synchronization
+import Testing
+
+@testable import understudy
+
+/// The program itself, as a process.
+private final class Program: Sendable {
+    /// The binary that the build put beside the tests.
+    static let path: String = {
+        guard let text = unsafe realpath("/proc/self/exe", nil) else { return "" }
+        defer { unsafe free(text) }
+        let tests = unsafe String(cString: text)
+        return "\(tests[..<(tests.lastIndex(of: "/") ?? tests.startIndex)])/understudy"
+    }()
+
+    private let loop: EventLoop
+    private let reports: AsyncStream<ChildProcess.Report>
+    // Touched on the loop's thread only.
+    nonisolated(unsafe) private var process: ChildProcess?
+
+    convenience init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        try self.init(executable: Self.path, ["understudy"] + arguments, environment: environment)
+    }
+
+    init(executable: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        loop = try EventLoop(name: "program")
+        let (stream, continuation) = AsyncStream.makeStream(of: ChildProcess.Report.self)
+        reports = stream
+        loop.execute { [self] in
+            // What a dynamically linked program needs to find its libraries.
+            let inherited = ProcessEnvironment.current().filter { $0.key == "PATH" || $0.key == "LD_LIBRARY_PATH" }
+            let command = ChildProcess.Command(
+                executable: executable,
+                arguments: arguments,
+                environment: environment.merging(inherited) { mine, _ in mine }
+            )
+            do {
+                unsafe process = try ChildProcess(loop: loop, command: command) { continuation.yield($0) }
+            } catch {
+                continuation.yield(.line(Array("\(error)".utf8)))
+                continuation.yield(.ended(.notStarted("\(error)")))
+            }
+        }
+    }
+
+    func signal(_ number: CInt) {
+        loop.execute { [self] in unsafe process?.signal(number) }
+    }
+
+    /// Waits for the end and gives what was printed; calls `ready` when the program says that it is.
+    func end(_ ready: (String) async -> Void = { _ in }) async -> (lines: [String], ending: Supervisor.Ending?) {
+        var lines: [String] = []
+        var ending: Supervisor.Ending?
+        for await report in reports {
+            switch report {
+            case .line(let bytes): lines.append(String(decoding: bytes, as: UTF8.self))
+            case .ready(let detail): await ready(detail)
+            case .ended(let found): ending = found
+            }
+            if ending != nil { break }
+        }
+        loop.execute { [self] in unsafe process = nil }
+        loop.shutDown()
+        await loop.ended()
+        return (lines, ending)
+    }
+}
+
+@Suite(.timeLimit(.minutes(1))) struct ProgramTests {
+    @Test func helpGoesToStandardOutputAndIsNoError() async throws {
+        let (lines, ending) = await (try Program(["--help"])).end()
+        #expect(ending == .status(0))
+        #expect(lines.first?.hasPrefix("OVERVIEW: A message bus for LLM calls") == true)
+    }
+
+    @Test(arguments: [["--bogus"], ["nosuchcommand"], ["mock", "--port", "70000"], ["check", "extra"]])
+    func wrongArgumentsEndWithStatus2(arguments: [String]) async throws {
+        let (lines, ending) = await (try Program(arguments)).end()
+        #expect(ending == .status(2))
+        #expect(lines.first?.hasPrefix("Error: ") == true, "\(lines)")
+    }
+
+    @Test func aWrongConfigurationEndsWithStatus2AndNamesThePlace() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("bad.json", #"{"policy": {"jitter": 2}}"#)
+        let (lines, ending) = await (try Program(["check", "--config", file])).end()
+        #expect(ending == .status(2))
+        #expect(lines == ["understudy: \(file): $.policy.jitter: expected a number in 0.0...1.0, found 2"])
+    }
+
+    @Test func checkWithoutKeysEndsWithStatus1() async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("routing.json", #"{"default_chat_model": "openai/gpt-4o"}"#)
+        let arguments = ["check", "--config", file, "--directory", directory.path]
+        let without = await (try Program(arguments)).end()
+        #expect(without.ending == .status(1))
+        let with = await (try Program(arguments, environment: ["OPENAI_API_KEY": "k"])).end()
+        #expect(with.ending == .status(0), "\(with.lines)")
+    }
+
+    @Test func theMockSaysItsPortAndEndsWhenAsked() async throws {
+        let program = try Program(["mock", "--ready-fd", "3", "--parent", "\(getpid())"])
+        var said: [String] = []
+        let (lines, ending) = await program.end { detail in
+            said.append(detail)
+            program.signal(SIGTERM)
+        }
+        #expect(ending == .status(0), "\(lines)")
+        #expect(said.count == 1)
+        #expect(said.first?.wholeMatch(of: /port=[0-9]+/) != nil, "\(said)")
+    }
+
+    @Test func aPortInUseEndsWithStatus4() async throws {
+        let first = try Program(["mock", "--ready-fd", "3"])
+        var second: (lines: [String], ending: Supervisor.Ending?) = ([], nil)
+        _ = await first.end { detail in
+            second = await ((try? Program(["mock", "--port", String(detail.dropFirst(5))]))?.end() ?? ([], nil))
+            first.signal(SIGINT)
+        }
+        #expect(second.ending == .status(4))
+        #expect(second.lines.first?.contains("already in use") == true, "\(second.lines)")
+    }
+
+    @Test func aScriptWithAnErrorEndsWithStatus2() async throws {
+        let directory = try TemporaryDirectory()
+        let script = try directory.write("script.json", #"{"rules": 5}"#)
+        let (lines, ending) = await (try Program(["mock", "--script", script])).end()
+        #expect(ending == .status(2))
+        #expect(lines.first?.contains("script.json: $.rules") == true, "\(lines)")
+    }
+
+    @Test func aChildOfAnotherParentRefusesToLive() async throws {
+        let (lines, ending) = await (try Program(["mock", "--parent", "1"])).end()
+        #expect(ending == .status(70))
+        #expect(lines.first?.contains("not the parent") == true, "\(lines)")
+    }
+
+    @Test func aChildDiesWithItsParent() async throws {
+        // A shell in the place of the supervisor; it is killed as soon as its child is ready.
+        let script = "\"$0\" mock --parent $$ --ready-fd 3 & echo \"ready pid=$!\" >&3; wait"
+        let parent = try Program(executable: "/bin/sh", ["sh", "-c", script, Program.path])
+        let death = AsyncStream.makeStream(of: Void.self)
+        let loop = try EventLoop(name: "death")
+        var said: [String] = []
+        let (_, ending) = await parent.end { detail in
+            // The port by the child, its id by the shell, in either order.
+            said.append(detail)
+            let id = said.first { $0.hasPrefix("pid=") }
+            guard said.count == 2, let pid = id.flatMap({ pid_t($0.dropFirst(4)) }) else { return }
+            loop.execute {
+                let descriptor = pidfd_open(pid, 0)
+                // Gone already: then there is nothing to wait for.
+                guard descriptor >= 0 else { return death.continuation.finish() }
+                try? loop.watch(descriptor, .read) { _ in
+                    loop.unwatch(descriptor)
+                    close(descriptor)
+                    death.continuation.finish()
+                }
+            }
+            parent.signal(SIGKILL)
+        }
+        #expect(ending == .signal(SIGKILL))
+        for await _ in death.stream {}
+        loop.shutDown()
+        await loop.ended()
+    }
+}

@@ -22,6 +22,9 @@ public actor Collector {
         public var batchCountMax = 2000
         /// Time after which a transaction is committed.
         public var batchTimeMax: Duration = .milliseconds(200)
+        /// How long nothing must have come in before a stop takes it that nothing is on its way any more. At most
+        /// 2 s are spent on it.
+        public var drainSilence: Duration = .milliseconds(100)
 
         /// Makes settings.
         public init(endpoint: String, databasePath: String, retention: Retention = Retention()) {
@@ -35,8 +38,6 @@ public actor Collector {
     static let receiveQueueMax = 100_000
     /// How long a stop may take over what is still coming in.
     static let drainTimeMax: Duration = .seconds(2)
-    /// After so much silence nothing more is expected to come in.
-    static let drainSilence: Duration = .milliseconds(50)
     static let pruneInterval: Duration = .seconds(60)
 
     private nonisolated let loop: EventLoop
@@ -48,6 +49,8 @@ public actor Collector {
     private var ingest = EventIngest()
     private var commitTimer: TimerID?
     private var pruneAt = Moment.zero
+    /// When the last message came, or the stop began.
+    private var silentSince = Moment.zero
     private var waiter: CheckedContinuation<Result<CollectorCounts, TelemetryError>, Never>?
     private var isStopping = false
 
@@ -70,7 +73,7 @@ public actor Collector {
         try start()
         let result = await withCheckedContinuation { continuation in
             waiter = continuation
-            if isStopping { drain(until: loop.now().advanced(by: Self.drainTimeMax)) }
+            if isStopping { beginDrain() }
         }
         return try result.get()
     }
@@ -84,10 +87,19 @@ public actor Collector {
 
     private func start() throws(TelemetryError) {
         precondition(receiver == nil && waiter == nil, "a collector runs once")
-        lock = try DatabaseLock(databasePath: settings.databasePath)
-        let store = try EventStore(path: settings.databasePath)
-        self.store = store
-        ingest = EventIngest(resuming: try store.progress())
+        do throws(TelemetryError) {
+            lock = try DatabaseLock(databasePath: settings.databasePath)
+            let store = try EventStore(path: settings.databasePath)
+            self.store = store
+            ingest = EventIngest(resuming: try store.progress())
+            try subscribe()
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    private func subscribe() throws(TelemetryError) {
         do {
             var options = SocketOptions.subscriber
             options.receiveQueueMax = Self.receiveQueueMax
@@ -102,7 +114,6 @@ public actor Collector {
                 onMessage: { self.receive($0) }
             )
         } catch {
-            close()
             throw TelemetryError(.socket, "cannot subscribe to the events at \(settings.endpoint): \(error)")
         }
     }
@@ -110,27 +121,28 @@ public actor Collector {
     private func beginStop() {
         guard !isStopping else { return }
         isStopping = true
-        guard waiter != nil else { return }
-        drain(until: loop.now().advanced(by: Self.drainTimeMax))
+        if waiter != nil { beginDrain() }
+    }
+
+    private func beginDrain() {
+        silentSince = loop.now()
+        drain(until: silentSince.advanced(by: Self.drainTimeMax))
     }
 
     /// Receives until nothing has come for a while, as the last events may still be on their way.
     private func drain(until end: Moment) {
         guard let receiver, waiter != nil else { return }
-        let before = ingest.counts
         receiver.drain(limit: Self.receiveQueueMax)
         commit()
         guard waiter != nil else { return }
         let now = loop.now()
-        let wasSilent = before == ingest.counts && silentSince.advanced(by: Self.drainSilence) <= now
-        if wasSilent || now >= end {
+        let silentEnough = silentSince.advanced(by: settings.drainSilence)
+        if now >= silentEnough || now >= end {
             finish(.success(ingest.counts))
         } else {
-            loop.schedule(at: now.advanced(by: Self.drainSilence)) { self.drain(until: end) }
+            loop.schedule(at: min(silentEnough, end)) { self.drain(until: end) }
         }
     }
-
-    private var silentSince = Moment.zero
 
     private func finish(_ result: Result<CollectorCounts, TelemetryError>) {
         guard let waiter else { return }

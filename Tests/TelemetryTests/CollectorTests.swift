@@ -20,11 +20,10 @@ struct CollectorTests {
         let context = try Context()
         let publisher = try Publisher(context, socketPath: socket.path)
         let loop = try EventLoop(name: "collector")
-        let collector = Collector(
-            Collector.Settings(endpoint: publisher.endpoint, databasePath: file.path),
-            context: context,
-            on: loop
-        )
+        var settings = Collector.Settings(endpoint: publisher.endpoint, databasePath: file.path)
+        // A busy machine may keep libzmq's thread waiting.
+        settings.drainSilence = .seconds(1)
+        let collector = Collector(settings, context: context, on: loop)
         async let counts = collector.run()
         try await publisher.awaitSubscriber()
         for sequence: UInt64 in 1...5000 where sequence != 4000 { try await publisher.send(event(sequence)) }
@@ -81,6 +80,27 @@ struct CollectorTests {
         let error = await #expect(throws: TelemetryError.self) { try await collector.run() }
         #expect(error?.code == .inUse)
         withExtendedLifetime(lock) {}
+        loop.shutDown()
+    }
+
+    @Test func aDatabaseThatFailsEndsTheCollector() async throws {
+        let file = TemporaryFile()
+        let socket = TemporaryFile("telemetry.sock")
+        let context = try Context()
+        let publisher = try Publisher(context, socketPath: socket.path)
+        let loop = try EventLoop(name: "collector")
+        let settings = Collector.Settings(endpoint: publisher.endpoint, databasePath: file.path)
+        let collector = Collector(settings, context: context, on: loop)
+        let run = Task { try await collector.run() }
+        try await publisher.awaitSubscriber()
+        try Connection(path: file.path, access: .readWrite).execute("DROP TABLE worker")
+        try await publisher.send(event(1))
+        let error = await #expect(throws: TelemetryError.self) { try await run.value }
+        #expect(error?.code == .store && error?.cause?.call == "sqlite3_step")
+        #expect(error?.message.contains("no such table: worker") == true)
+        // The lock is free again.
+        _ = try DatabaseLock(databasePath: file.path)
+        await publisher.close()
         loop.shutDown()
     }
 

@@ -104,6 +104,30 @@ struct CollectorTests {
         loop.shutDown()
     }
 
+    @Test func theCollectorFollowsABrokersRestart() async throws {
+        let file = TemporaryFile()
+        let socket = TemporaryFile("telemetry.sock")
+        let context = try Context()
+        let loop = try EventLoop(name: "collector")
+        var settings = Collector.Settings(endpoint: "ipc://" + socket.path, databasePath: file.path)
+        settings.batchTimeMax = .milliseconds(1)
+        let collector = Collector(settings, context: context, on: loop)
+        async let counts = collector.run()
+        for epoch: UInt64 in [1, 2] {
+            let publisher = try Publisher(context, socketPath: socket.path)
+            try await publisher.awaitSubscriber()
+            try await publisher.send(event(1, epoch: epoch))
+            let database = try TelemetryDatabase(path: file.path)
+            while try database.lastSequence(.worker, epoch: epoch) < 1 { await Task.yield() }
+            await publisher.close()
+        }
+        collector.stop()
+        let result = try await counts
+        #expect(result.stored == 2 && result.missing == 0)
+        #expect(try TelemetryDatabase(path: file.path).epochs().map(\.epoch) == [2, 1])
+        loop.shutDown()
+    }
+
     @Test func countsReadWell() {
         var counts = CollectorCounts()
         #expect(counts.description == "0 events stored")

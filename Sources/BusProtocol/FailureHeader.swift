@@ -11,7 +11,7 @@ public struct FailureHeader: Hashable, Sendable {
     public var status: Int?
     /// Model of the attempt shown, as `provider/model`.
     public var model: String?
-    /// The provider's error as raw JSON, such as the body of its answer.
+    /// The provider's error, such as the body of its answer: JSON, or else text.
     public var providerError: Bytes?
     /// `meta` as raw JSON; nil for null.
     public var meta: Bytes?
@@ -36,8 +36,9 @@ public struct FailureHeader: Hashable, Sendable {
     /// The class of failure; nil when a newer peer used one that is not known here.
     public var failureClass: FailureClass? { FailureClass(rawValue: code.symbol) }
 
-    /// The header as JSON, never longer than a header may be: an over-long message is cut, a provider's error beyond
-    /// ``Limits/providerErrorBytesMax`` is left out, `meta` beyond ``Limits/metaBytesMax`` becomes null.
+    /// The header as JSON, never longer than a header may be: an over-long message is cut, a provider's error that is
+    /// no JSON or longer than ``Limits/providerErrorBytesMax`` becomes a string of its beginning, `meta` beyond
+    /// ``Limits/metaBytesMax`` becomes null.
     public var encoded: [UInt8] {
         var writer = JSONWriter(reserving: 512 + (meta?.count ?? 0) + (providerError?.count ?? 0))
         writer.beginObject()
@@ -47,15 +48,30 @@ public struct FailureHeader: Hashable, Sendable {
         writer.member("message", ForeignText.clipped(message, Limits.errorMessageBytesMax))
         writer.member("status", status)
         writer.member("model", model.map { ForeignText.clipped($0) })
-        if let providerError, providerError.count <= Limits.providerErrorBytesMax, !providerError.isEmpty {
-            writer.key("provider_error")
-            writer.raw(providerError)
-        }
+        writeProviderError(into: &writer)
         writer.member("retry", code.retry.rawValue)
         writer.member("billed", code.billed.rawValue)
         ReplyHeader.writeMeta(meta, into: &writer)
         writer.endObject()
         return writer.bytes
+    }
+
+    /// Providers and gateways answer with HTML or half a document too: what is no JSON is shown as text.
+    private func writeProviderError(into writer: inout JSONWriter) {
+        guard let providerError, !providerError.isEmpty else { return }
+        let limits = JSONLimits(
+            depthMax: Limits.headerDepthMax - 1,
+            byteCountMax: Limits.providerErrorBytesMax,
+            memberCountMax: JSONLimits.header.memberCountMax,
+            valueCountMax: JSONLimits.header.valueCountMax / 2
+        )
+        writer.key("provider_error")
+        do throws(JSONError) {
+            _ = try JSONValue(parsing: providerError, limits: limits)
+            writer.raw(providerError)
+        } catch {
+            writer.string(ForeignText.clipped(providerError.description, Limits.errorMessageBytesMax))
+        }
     }
 
     /// Reads the header of a `FAILURE`.

@@ -28,12 +28,12 @@ public enum Limits {
     public static let peerNameBytesMax = 128
     /// Longest session token, in bytes.
     public static let sessionBytesMax = 64
-    /// Most bytes of a provider's raw error in the header of FAILURE; a longer one is left out.
+    /// Most bytes of a provider's raw error in the header of FAILURE; of a longer one the beginning is shown as text.
     public static let providerErrorBytesMax = 12 * 1024
     /// Most bytes of an error's message in a header; a longer one is cut.
     public static let errorMessageBytesMax = 2 * 1024
     /// Most bytes of `meta` in the header of a terminal; a longer one is replaced by null.
-    public static let metaBytesMax = 32 * 1024
+    public static let metaBytesMax = 36 * 1024
     /// Largest number of milliseconds in a header without a range of its own: what 64 bits of nanoseconds hold, 292 years.
     public static let millisecondsMax: Int64 = .max / 1_000_000
     /// Most entries of `held` in READY.

@@ -47,7 +47,22 @@ import Testing
             #expect(encoded.count <= Limits.headerBytesMax)
             _ = try JSONValue(parsing: encoded, limits: .header)
         }
-        #expect(try FailureHeader(parsing: Bytes(header.encoded)).providerError == nil)
+    }
+
+    @Test(arguments: ["<html>502 \"Bad\"</html>", #"{"error":{"message":"cut of"#, "\u{0}", "nul"])
+    func aProviderErrorThatIsNoJSONBecomesText(text: String) throws {
+        let header = FailureHeader(.badGateway, message: "HTTP 502", providerError: Bytes(text))
+        #expect(try JSONValue(parsing: header.encoded)["provider_error"]?.stringValue == text)
+    }
+
+    @Test func aProviderErrorNestedTooDeepForAHeaderBecomesText() throws {
+        func shown(_ depth: Int) throws -> JSONValue? {
+            let text = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+            let header = FailureHeader(.badGateway, message: "", providerError: Bytes(text))
+            return try JSONValue(parsing: header.encoded, limits: .header)["provider_error"]
+        }
+        #expect(try shown(Limits.headerDepthMax - 1)?.arrayValue != nil)
+        #expect(try shown(Limits.headerDepthMax)?.stringValue != nil)
     }
 
     @Test func aReplyCarriesItsMeta() throws {

@@ -66,11 +66,13 @@ public actor Collector {
 
     /// Collects until ``stop()``; then takes what is still coming in, commits and returns. To be called once.
     ///
+    /// - Parameter onStart: Called on the loop's thread once the database is open and the socket subscribes.
     /// - Returns: What became of the messages.
     /// - Throws: ``TelemetryError`` when the database cannot be used, is used by another collector, or fails later; the
     ///   open transaction is lost then. Cancelling the task does nothing: use ``stop()``.
-    public func run() async throws(TelemetryError) -> CollectorCounts {
+    public func run(onStart: @Sendable () -> Void = {}) async throws(TelemetryError) -> CollectorCounts {
         try start()
+        onStart()
         let result = await withCheckedContinuation { continuation in
             waiter = continuation
             if isStopping { beginDrain() }

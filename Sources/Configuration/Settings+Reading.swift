@@ -246,9 +246,10 @@ extension BusSettings {
 
 extension TelemetrySettings {
     mutating func read(_ reader: SettingsReader) throws(SettingsError) {
-        try reader.requireOnly(["database", "retention"])
+        try reader.requireOnly(["database", "retention", "rows_max"])
         if let value = try reader.member("database") { database = try value.path() }
         if let value = try reader.member("retention") { retention = try value.duration(in: Self.retentionRange) }
+        if let value = try reader.member("rows_max") { rowsMax = try value.int(in: Self.rowsRange) }
     }
 }
 

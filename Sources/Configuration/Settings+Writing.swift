@@ -117,6 +117,7 @@ extension TelemetrySettings {
         var object = JSONObject()
         if let database { object["database"] = JSONValue(database) }
         object["retention"] = JSONValue(retention)
+        object["rows_max"] = JSONValue(rowsMax)
         return .object(object)
     }
 }

@@ -18,8 +18,8 @@ struct Understudy: ParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Try", subcommands: [MockCommand.self]),
-            CommandGroup(name: "Look", subcommands: [CheckCommand.self]),
+            CommandGroup(name: "Run", subcommands: [CollectCommand.self, MockCommand.self]),
+            CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),
         ]
     )
 

@@ -134,6 +134,27 @@ private final class Program: Sendable {
         #expect(lines.first?.contains("script.json: $.rules") == true, "\(lines)")
     }
 
+    @Test func theCollectorMakesItsDatabaseAndTheReportReadsIt() async throws {
+        let directory = try TemporaryDirectory()
+        let report = ["report", "--directory", directory.path]
+        let before = await (try Program(report)).end()
+        #expect(before.ending == .status(2))
+        #expect(before.lines.first?.contains("telemetry.sqlite") == true, "\(before.lines)")
+
+        let collector = try Program(["collect", "--directory", directory.path, "--ready-fd", "3"])
+        let (lines, ending) = await collector.end { _ in collector.signal(SIGTERM) }
+        #expect(ending == .status(0), "\(lines)")
+        let after = await (try Program(report + ["--json"])).end()
+        #expect(after.ending == .status(0), "\(after.lines)")
+        #expect(after.lines.first?.hasPrefix(#"{"by":"day","columns":[]"#) == true, "\(after.lines)")
+    }
+
+    @Test func aDayThatDoesNotExistEndsWithStatus2() async throws {
+        let (lines, ending) = await (try Program(["report", "--since", "2026-02-30"])).end()
+        #expect(ending == .status(2))
+        #expect(lines == ["understudy: --since is \"2026-02-30\"; expected a day such as 2026-02-15"])
+    }
+
     @Test func aChildOfAnotherParentRefusesToLive() async throws {
         let (lines, ending) = await (try Program(["mock", "--parent", "1"])).end()
         #expect(ending == .status(70))

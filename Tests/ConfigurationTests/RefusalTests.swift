@@ -53,7 +53,7 @@ import Testing
         (#"{"routing": 5}"#, "$.routing", "expected an object"),
         (#"{"bus": {"workers": 65}}"#, "$.bus.workers", "1...64"),
         (#"{"bus": {"dedup": "59m"}}"#, "$.bus.dedup", "1h...30d"),
-        (#"{"telemetry": {"retention": "1s"}}"#, "$.telemetry.retention", "1h...3650d"),
+        (#"{"telemetry": {"retention": "1s"}}"#, "$.telemetry.retention", "1d...3650d"),
         (#"{"mock": {"port": 65536}}"#, "$.mock.port", "0...65535"),
         (#"{"override_model": "yes"}"#, "$.override_model", "true or false"),
         (#"{"bus": {}, "bus": {}}"#, "$.bus", "twice"),

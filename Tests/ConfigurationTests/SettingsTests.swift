@@ -35,7 +35,7 @@ import Testing
                 "open_bytes_max": 16777216, "kept_terminals_max": 6, "dedup": "2h", "lease": "6s", "beat": "2s",
                 "paid_deliveries_max": 1, "deaths_max": 2
               },
-              "telemetry": {"database": "../db.sqlite", "retention": "7d"},
+              "telemetry": {"database": "../db.sqlite", "retention": "36h", "rows_max": 2000},
               "mock": {"host": "::1", "port": 8080, "script": "script.json"}
             }
             """
@@ -86,7 +86,9 @@ import Testing
         bus.deathsMax = 2
         #expect(read.bus == bus)
         #expect(read.telemetry.database == "/etc/understudy/../db.sqlite")
-        #expect(read.telemetry.retention == .seconds(7 * 86_400))
+        #expect(read.telemetry.retention == .seconds(36 * 3600))
+        #expect(read.telemetry.retentionDays == 2)
+        #expect(read.telemetry.rowsMax == 2000)
         #expect(read.mock.host == "::1")
         #expect(read.mock.port == 8080)
         #expect(read.mock.script == "/etc/understudy/script.json")

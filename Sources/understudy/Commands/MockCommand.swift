@@ -9,7 +9,7 @@ struct MockCommand: ParsableCommand {
         abstract: "Run a provider that fails on command: no key, no network, no cost.",
         discussion: """
             A real HTTP server with the interface of OpenAI's Chat Completions under any prefix. What happens to a call \
-            is said by a script, and where it says nothing by the model's name.
+            is said by a script (see --script-help), and where it says nothing by the model's name.
 
             \(MockBehaviour.nameHelp)
 
@@ -39,7 +39,15 @@ struct MockCommand: ParsableCommand {
     )
     var script: String?
 
+    @Flag(help: "Describe script files and end.")
+    var scriptHelp = false
+
     func run() throws {
+        if scriptHelp {
+            // Not part of --help, which would wrap its tables.
+            Console.output.line(MockScript.help)
+            return
+        }
         var mock = try file.settings().mock
         if let host { mock.host = host }
         if let port { mock.port = port }

@@ -1,6 +1,7 @@
 import Configuration
 import EventLoop
 import MockProvider
+import Telemetry
 import ZeroMQ
 
 /// How a command ended. The numbers are part of the command line's interface.
@@ -48,6 +49,12 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case let failure as CommandFailure: self = failure.status
         case is SettingsError: self = .usage
         case let error as EndpointError: self = error.code == .alreadyRunning ? .alreadyRunning : .usage
+        case let error as TelemetryError:
+            switch error.code {
+            case .inUse: self = .alreadyRunning
+            case .store, .socket: self = .trouble
+            default: self = .usage
+            }
         case let error as MockError:
             switch error.code {
             case .portInUse: self = .alreadyRunning

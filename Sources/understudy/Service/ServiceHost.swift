@@ -108,6 +108,18 @@ final class ServiceControl: Sendable {
         if isFirst { ended.raise() }
     }
 
+    /// Runs `work`, and ends the process when it does: well, or with its error.
+    func follow(_ work: @escaping @Sendable () async throws -> Void) {
+        Task {
+            do {
+                try await work()
+                end()
+            } catch {
+                end(CommandFailure(error))
+            }
+        }
+    }
+
     /// What the service ended with; nil for well.
     var failure: CommandFailure? { state.withLock(\.failure) }
 

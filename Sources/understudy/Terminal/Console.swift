@@ -38,6 +38,15 @@ struct Console: Sendable {
         self.usesColor = usesColor
     }
 
+    /// Characters of a line: those of the terminal, and without one as many as it takes.
+    var width: Int {
+        var size = winsize()
+        guard isTerminal, unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return isTerminal ? 80 : 100_000
+        }
+        return Int(size.ws_col)
+    }
+
     /// `text` in `style`, or as it is where there is no colour.
     func styled(_ text: String, _ style: Style) -> String {
         usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text

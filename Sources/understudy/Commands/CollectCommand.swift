@@ -27,7 +27,7 @@ struct CollectCommand: ParsableCommand {
         let settings = try common.settings()
         let directory = try common.endpointDirectory(settings)
         let database = location.path(settings, directory)
-        try ServiceHost.run("collect", child: child) { loop, control in
+        try ServiceHost.run("collect", child: child.ties) { loop, control in
             // The database may lie there, and the broker may come later.
             try directory.prepare()
             let collector = Collector(

@@ -54,7 +54,7 @@ struct MockCommand: ParsableCommand {
         if let script { mock.script = FilePath.absolute(script, in: FilePath.workingDirectory()) }
         let configuration = try Self.configuration(of: mock)
 
-        try ServiceHost.run("mock", child: child) { loop, control in
+        try ServiceHost.run("mock", child: child.ties) { loop, control in
             let provider = try MockProvider(loop: loop, configuration: configuration)
             control.ready("port=\(provider.port)")
             if !control.isChild {

@@ -48,7 +48,7 @@ struct UpCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try busConfiguration()
-        try ServiceHost.run("up", child: ChildOptions()) { loop, control in
+        try ServiceHost.run("up", child: .none) { loop, control in
             let agents = try configuration.directory.endpoint("agents.sock")
             try configuration.directory.prepare()
             let bus = Bus(loop: loop, configuration: configuration) { report in

@@ -69,6 +69,20 @@ struct ChildOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Write a line to this descriptor when ready.", visibility: .hidden))
     var readyFD: Int32?
 
+    /// The options as a value.
+    var ties: ChildTies { ChildTies(parent: parent, readyDescriptor: readyFD) }
+}
+
+/// What ties a process to the supervisor that started it.
+struct ChildTies: Sendable {
+    /// The supervisor's process id; nil for a process that may outlive who started it.
+    var parent: Int32?
+    /// Where to say that the service is ready; nil for nowhere.
+    var readyDescriptor: Int32?
+
+    /// Of a process that a person or the system started.
+    static let none = ChildTies(parent: nil, readyDescriptor: nil)
+
     /// True when a supervisor started this process.
-    var isChild: Bool { parent != nil || readyFD != nil }
+    var isChild: Bool { parent != nil || readyDescriptor != nil }
 }

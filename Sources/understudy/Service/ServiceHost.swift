@@ -23,13 +23,13 @@ enum ServiceHost {
     ///
     /// - Parameters:
     ///   - name: The role, which names the loop's thread.
-    ///   - child: What a supervisor said.
+    ///   - child: What a supervisor said; `none` for a service that has none.
     ///   - start: Starts the service. Called on the loop's thread; calls ``ServiceControl/ready(_:)`` then or later, and
     ///     ``ServiceControl/end(_:)`` when the service has ended, by itself or by the closure it returns.
     /// - Throws: What `start` threw, and what the service ended with unless it was ``ExitStatus/ok``.
     static func run(
         _ name: String,
-        child: ChildOptions,
+        child: ChildTies,
         start: @escaping @Sendable (EventLoop, ServiceControl) throws -> Stop
     ) throws(CommandFailure) {
         try ParentWatch.begin(child)
@@ -70,11 +70,11 @@ final class ServiceControl: Sendable {
     }
 
     private let loop: EventLoop
-    private let child: ChildOptions
+    private let child: ChildTies
     private let state = Mutex(State())
     private let ended: EndSignal
 
-    init(loop: EventLoop, child: ChildOptions) {
+    init(loop: EventLoop, child: ChildTies) {
         self.loop = loop
         self.child = child
         ended = EndSignal()
@@ -93,7 +93,7 @@ final class ServiceControl: Sendable {
             defer { state.isReady = true }
             return !state.isReady
         }
-        guard isFirst, let descriptor = child.readyFD else { return }
+        guard isFirst, let descriptor = child.readyDescriptor else { return }
         Console(descriptor: descriptor, isTerminal: false, usesColor: false).line("ready \(detail)")
         close(descriptor)
     }

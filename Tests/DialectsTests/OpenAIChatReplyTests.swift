@@ -1,0 +1,105 @@
+import BusProtocol
+import CoreTypes
+import Dialects
+import JSON
+import Resilience
+import Testing
+
+@Suite struct OpenAIChatReplyTests {
+    func read(_ status: Int, _ body: String, headers: [(String, String)] = []) -> ReplyReading {
+        OpenAIChat().readReply(status: status, headers: headers, body: Bytes(body), wallNow: 1_790_000_000_000)
+    }
+
+    func failure(_ status: Int, _ body: String, headers: [(String, String)] = []) -> AttemptFailure? {
+        if case .failure(let failure) = read(status, body, headers: headers) { failure } else { nil }
+    }
+
+    @Test func aGoodReplyIsSummedUp() {
+        let body = #"""
+            {"id":"c1","model":"gpt-4o-2024","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],
+             "usage":{"prompt_tokens":9,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4},
+             "completion_tokens_details":{"reasoning_tokens":2}},"error":null}
+            """#
+        let usage = TokenUsage(promptTokens: 9, completionTokens: 3, cachedTokens: 4, reasoningTokens: 2)
+        let summary = ReplySummary(
+            usage: usage,
+            finishReason: "stop",
+            responseModel: "gpt-4o-2024",
+            responseID: "c1"
+        )
+        #expect(read(200, body) == .success(summary))
+    }
+
+    @Test(arguments: [
+        #"{"message":{"content":null,"tool_calls":[{}]},"finish_reason":"tool_calls"}"#,
+        #"{"message":{"content":null,"refusal":"no"},"finish_reason":"stop"}"#,
+        #"{"message":{"content":"","reasoning_content":"hm"},"finish_reason":"stop"}"#,
+        #"{"message":{"content":""},"finish_reason":"length"}"#,
+        #"{"message":{"content":"\ud800"},"finish_reason":"stop"}"#,
+    ])
+    func aReplyWithoutPlainContentMayBeGood(choice: String) {
+        #expect(failure(200, "{\"choices\":[\(choice)]}") == nil)
+    }
+
+    @Test(arguments: [
+        ("", FailureClass.malformedResponse), ("<html>hello</html>", .malformedResponse), ("null", .malformedResponse),
+        ("{}", .malformedResponse), (#"{"choices":[]}"#, .malformedResponse), (#"{"choices":{}}"#, .malformedResponse),
+        (#"{"choices":[{"message":{"content":""},"finish_reason":"stop"}]}"#, .malformedResponse),
+        (#"{"choices":[{"message":{"content":"half"},"finish_reason":"content_filter"}]}"#, .contentPolicy),
+        (#"{"choices":[{"message":{"content":"half"},"finish_reason":"error"}]}"#, .serverError),
+        (#"{"choices":[{"error":{"code":429,"message":"slow"}}]}"#, .rateLimited),
+        (#"{"error":{"code":502,"message":"bad"}}"#, .badGateway), (#"{"error":"broken"}"#, .serverError),
+        (#"{"choices":[{"#, .malformedResponse),
+        ("data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", .malformedResponse),
+        ("data: {\"choices\":[{\"finish_reason\":null}]}\n\n", .connection),
+        ("data: {\"error\":{\"code\":503}}\n\n", .overloaded),
+    ])
+    func status200IsNotAlwaysASuccess(body: String, expected: FailureClass) {
+        #expect(failure(200, body)?.failureClass == expected)
+    }
+
+    @Test(arguments: [
+        (301, FailureClass.malformedResponse), (400, .invalidRequest), (401, .auth), (402, .billing),
+        (403, .permission),
+        (404, .notFound), (408, .timeout), (409, .serverError), (413, .contextLength), (415, .invalidRequest),
+        (422, .invalidRequest), (429, .rateLimited), (500, .serverError), (502, .badGateway), (503, .overloaded),
+        (504, .timeout), (520, .badGateway), (524, .timeout), (529, .overloaded), (599, .serverError),
+    ])
+    func aBareStatusHasItsClass(status: Int, expected: FailureClass) {
+        for body in ["", "{}", "[]", "null", "oops"] { #expect(failure(status, body)?.failureClass == expected) }
+    }
+
+    @Test func theProvidersNoIsFollowed() {
+        #expect(failure(503, "", headers: [("X-Should-Retry", "false")])?.sameModelAdvice == false)
+        #expect(failure(503, "", headers: [("x-should-retry", "true")])?.sameModelAdvice == true)
+        #expect(failure(401, "", headers: [("x-should-retry", "true")])?.sameModelAdvice == false)
+    }
+
+    @Test func errorTextsAreShortened() throws {
+        let long = String(repeating: "x", count: 100_000)
+        let found = try #require(failure(400, #"{"error":{"message":"\#(long)"}}"#))
+        #expect(found.message.utf8.count == AttemptFailure.messageBytesMax)
+        #expect(found.providerError?.count == AttemptFailure.providerErrorBytesMax)
+    }
+
+    @Test func noBodyStopsTheReader() {
+        let seeds = [
+            #"{"error":{"message":"try again in 5s","code":"429","details":[{"retryDelay":"3s","violations":[{}]}]}}"#,
+            #"[{"error":{"error":{"metadata":{"raw":"{\"error\":{\"code\":400}}"}}}}]"#,
+            #"{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":-1}}"#,
+            "data: {\"choices\":[]}\n\ndata: [DONE]",
+        ]
+        var random = SeededGenerator(seed: 5)
+        for round in 0..<4000 {
+            var bytes = Array(seeds[round % seeds.count].utf8)
+            for _ in 0..<Int(random.next() % 6) {
+                let place = Int(random.next() % UInt64(bytes.count))
+                if random.next() % 3 == 0 { bytes.remove(at: place) } else { bytes[place] = UInt8(random.next() % 256) }
+            }
+            let status = [200, 400, 429, 500, 503, 0, -1, 999][Int(random.next() % 8)]
+            let reading = OpenAIChat().readReply(status: status, headers: [], body: Bytes(bytes), wallNow: .max)
+            if case .failure(let failure) = reading { #expect(failure.message.utf8.count <= 2048) }
+            if !(200...299).contains(status), case .success = reading { Issue.record("a success with \(status)") }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import BusProtocol
+import CoreTypes
+
+/// Workers that die, freeze or leave, and what becomes of what they had.
+extension Dispatcher {
+    /// A closed connection alone is no death, and a vanished process alone may have left messages behind: only both
+    /// together are, and then everything it had sent is received before anything is given to another.
+    func drainIfDead(_ connection: ConnectionID, into effects: inout [DispatchEffect]) {
+        guard let worker = workers[connection], worker.isDisconnected, worker.isProcessGone, !worker.isDraining
+        else { return }
+        worker.isDraining = true
+        effects.append(.drain(connection))
+    }
+
+    mutating func lose(
+        _ worker: WorkerRecord,
+        reason: BusEvent.LossReason,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        remove(worker)
+        let result = loseHeld(of: worker, countsAsDeath: true, now: now, into: &effects)
+        effects.append(
+            .publish(
+                .workerLost(
+                    name: worker.name,
+                    pid: worker.pid,
+                    reason: reason,
+                    requeued: result.requeued,
+                    failed: result.failed
+                )
+            )
+        )
+        dispatch(now: now, into: &effects)
+    }
+
+    /// Settles every delivery that `worker` still had.
+    @discardableResult
+    mutating func loseHeld(
+        of worker: WorkerRecord,
+        countsAsDeath: Bool,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) -> (requeued: Int, failed: Int) {
+        var requeued = 0
+        var failed = 0
+        // Backwards, so that the oldest comes to stand at the head of the queue.
+        for (number, delivery) in worker.held.sorted(by: { $0.key > $1.key }) {
+            guard let job = jobs[number], case .leased(let holder, _, _) = job.phase, holder === worker,
+                job.deliveries == delivery
+            else { continue }
+            settleLoss(of: job, worker: worker, countsAsDeath: countsAsDeath, now: now, into: &effects)
+            if job.isOpen { requeued += 1 } else { failed += 1 }
+        }
+        worker.held.removeAll()
+        return (requeued, failed)
+    }
+
+    /// The current delivery of `job` is lost: `on_loss`, paid deliveries and deaths decide what follows.
+    mutating func settleLoss(
+        of job: Job,
+        worker: WorkerRecord,
+        countsAsDeath: Bool,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        guard case .leased(_, let started, let since) = job.phase else { return }
+        count { $0.lostDeliveries += 1 }
+        if countsAsDeath { job.deaths += 1 }
+        let key = DeliveryKey(job: job.number, delivery: job.deliveries, attempt: started ? job.lastAttempt : 0)
+        if job.lost.count < 16 {
+            job.lost.append(
+                LostDelivery(delivery: key.delivery, attempt: key.attempt, held: since.duration(to: now))
+            )
+        }
+        effects.append(.publish(.deliveryLost(job.key, key, worker: worker.name)))
+
+        if job.deaths >= configuration.deathsMax {
+            end(
+                job,
+                isReply: false,
+                brokerClass: .poison,
+                message: "\(job.deaths) workers died while they held this request",
+                now: now,
+                into: &effects
+            )
+        } else if started, job.header.onLoss == .fail {
+            end(
+                job,
+                isReply: false,
+                brokerClass: .workerLost,
+                message: "the worker was lost after a call had begun, and on_loss is fail",
+                now: now,
+                into: &effects
+            )
+        } else if started, job.paidDeliveries >= configuration.paidDeliveriesMax {
+            end(
+                job,
+                isReply: false,
+                brokerClass: .workerLost,
+                message: "\(job.paidDeliveries) workers were lost after a call had begun",
+                now: now,
+                into: &effects
+            )
+        } else {
+            count {
+                $0.leased -= 1
+                $0.queued += 1
+            }
+            queue.push(job, atHead: true)
+        }
+    }
+}

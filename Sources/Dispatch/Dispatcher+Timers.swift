@@ -1,0 +1,65 @@
+import BusProtocol
+import CoreTypes
+
+/// What time brings.
+extension Dispatcher {
+    mutating func runTimers(now: Moment, into effects: inout [DispatchEffect]) {
+        while let purpose = timers.popDue(now: now) {
+            switch purpose {
+            case .deadline(let number):
+                deadlinePassed(number, now: now, into: &effects)
+            case .ttl(let number):
+                guard let job = jobs[number], !job.isOpen else { continue }
+                forget(job, now: now, into: &effects)
+            case .wait(let number, let ticket):
+                guard let job = jobs[number],
+                    let index = job.listeners.firstIndex(where: { $0.waitTicket == ticket })
+                else { continue }
+                let path = job.listeners.remove(at: index).path
+                effects.append(.answer(path, .state(job.key.id, state(of: job, now: now))))
+                if !job.listeners.contains(where: { $0.path.connection == path.connection }),
+                    job.cancelledWith != path.connection
+                {
+                    detach(path.connection, from: job)
+                }
+            case .beat:
+                beat(now: now, into: &effects)
+            case .warmUp:
+                warmUpIsPending = false
+                dispatch(now: now, into: &effects)
+            }
+        }
+    }
+
+    /// A queued request ends at its deadline. A worker keeps the deadline itself and tells how it came about, so one that
+    /// has the request gets a moment more; it gets no `GO` in that time.
+    private mutating func deadlinePassed(_ number: JobNumber, now: Moment, into effects: inout [DispatchEffect]) {
+        guard let job = jobs[number], job.isOpen else { return }
+        let last = job.expiresAt.advanced(by: configuration.deadlineGrace)
+        if case .leased = job.phase, now < last {
+            timers.add(.deadline(number), due: last)
+            return
+        }
+        tellHolderToCancel(job, into: &effects)
+        end(
+            job,
+            isReply: false,
+            brokerClass: .deadline,
+            message: "the deadline of \(job.header.deadline.wholeMilliseconds) ms passed",
+            now: now,
+            into: &effects
+        )
+    }
+
+    private mutating func beat(now: Moment, into effects: inout [DispatchEffect]) {
+        timers.add(.beat, due: now.advanced(by: configuration.beatInterval))
+        tombstones.expire(now: now)
+        for worker in workerOrder where worker.leaseUntil <= now {
+            effects.append(.order(worker.connection, .beat(.rejoin)))
+            lose(worker, reason: .lease, now: now, into: &effects)
+        }
+        for worker in workerOrder where !worker.isDisconnected {
+            effects.append(.order(worker.connection, .beat(worker.isQuiet ? .quiet : .run)))
+        }
+    }
+}

@@ -1,0 +1,292 @@
+import BusProtocol
+import CoreTypes
+
+/// What workers say.
+extension Dispatcher {
+    mutating func handle(
+        _ message: WorkerMessage,
+        from connection: ConnectionID,
+        pid: Int32?,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        if case .ready(let ready) = message {
+            join(ready, connection: connection, pid: pid, now: now, into: &effects)
+            return
+        }
+        guard let worker = workers[connection] else {
+            // A worker of another session: of a broker before this one, or given up by its lease.
+            switch message {
+            case .event, .bye: break
+            case .ready, .credit, .start, .chunk, .reply, .failure, .returned, .beat:
+                effects.append(.order(connection, .beat(.rejoin)))
+            }
+            return
+        }
+        worker.leaseUntil = now.advanced(by: configuration.lease)
+        switch message {
+        case .ready, .event, .chunk, .beat:
+            break
+        case .credit(let total):
+            guard total >= worker.grantedTotal else {
+                let error = BusError(
+                    .unexpected,
+                    "granted_total fell from \(worker.grantedTotal) to \(total); it only rises in a session"
+                )
+                effects.append(.order(connection, .error(id: [], error)))
+                return
+            }
+            worker.grantedTotal = total
+            dispatch(now: now, into: &effects)
+        case .start(let key):
+            start(key, worker: worker, now: now, into: &effects)
+        case .reply(let key):
+            terminal(key, isReply: true, worker: worker, now: now, into: &effects)
+        case .failure(let key):
+            terminal(key, isReply: false, worker: worker, now: now, into: &effects)
+        case .returned(let key, let reason):
+            takeBack(key, reason: reason, worker: worker, now: now, into: &effects)
+        case .bye:
+            remove(worker)
+            effects.append(.publish(.workerLeft(name: worker.name, pid: worker.pid)))
+            loseHeld(of: worker, countsAsDeath: false, now: now, into: &effects)
+            dispatch(now: now, into: &effects)
+        }
+    }
+
+    // MARK: - Sessions
+
+    private mutating func join(
+        _ ready: WorkerReady,
+        connection: ConnectionID,
+        pid: Int32?,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        let before = workers[connection]
+        if let before { remove(before) }
+        let worker = WorkerRecord(
+            connection: connection,
+            ready: ready,
+            pid: pid,
+            session: SessionToken(using: &random),
+            now: now,
+            lease: configuration.lease
+        )
+        workers[connection] = worker
+        workerOrder.append(worker)
+
+        var keep: [DeliveryKey] = []
+        var drop: [DeliveryKey] = []
+        for held in ready.held {
+            if reclaim(held, for: worker, before: before, now: now) {
+                keep.append(held.key)
+            } else {
+                drop.append(held.key)
+            }
+        }
+        effects.append(
+            .order(
+                connection,
+                .welcome(
+                    WorkerWelcome(
+                        session: worker.session,
+                        epoch: configuration.epoch,
+                        keep: keep,
+                        drop: drop,
+                        beatInterval: configuration.beatInterval,
+                        lease: configuration.lease
+                    )
+                )
+            )
+        )
+        if before == nil {
+            effects.append(.publish(.workerJoined(name: worker.name, pid: pid, capacity: worker.capacity)))
+        } else if let before {
+            // What the worker no longer has never reached it, or it let go of it: alive, so no death.
+            loseHeld(of: before, countsAsDeath: false, now: now, into: &effects)
+        }
+        dispatch(now: now, into: &effects)
+    }
+
+    /// Whether a worker that opens a session keeps what it holds. A finished result is wanted as long as nothing has won;
+    /// an unfinished delivery only if it is the current one and no connected worker has it.
+    private mutating func reclaim(
+        _ held: WorkerReady.Held,
+        for worker: WorkerRecord,
+        before: WorkerRecord?,
+        now: Moment
+    ) -> Bool {
+        let number = held.key.job
+        guard let job = jobs[number], job.isOpen, job.body.hash == held.bodyHash else { return false }
+        if case .leased(let holder, let started, let since) = job.phase, held.key.delivery == job.deliveries,
+            holder === before || holder.isDisconnected
+        {
+            holder.held[number] = nil
+            worker.held[number] = held.key.delivery
+            job.phase = .leased(worker, started: started, since: since)
+            return true
+        }
+        return held.state == .finished && held.key.delivery <= job.deliveries
+    }
+
+    /// Takes `worker` off the table; what it holds stays in `worker.held`.
+    mutating func remove(_ worker: WorkerRecord) {
+        workers[worker.connection] = nil
+        workerOrder.removeAll { $0 === worker }
+    }
+
+    // MARK: - The money rule
+
+    private mutating func start(
+        _ key: DeliveryKey,
+        worker: WorkerRecord,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        func refuse(_ reason: NoGoReason) {
+            count { $0.noGoes += 1 }
+            effects.append(
+                .order(worker.connection, .noGo(key, session: worker.session, reason: reason, wait: nil))
+            )
+        }
+        guard let job = jobs[key.job] else { return refuse(.superseded) }
+        switch job.phase {
+        case .ended(_, let reason):
+            refuse(reason == .cancelled ? .cancelled : reason == .deadline ? .expired : .ended)
+        case .queued:
+            refuse(.superseded)
+        case .leased(let holder, let started, let since):
+            guard holder === worker, key.delivery == job.deliveries else { return refuse(.superseded) }
+            guard now < job.expiresAt else { return refuse(.expired) }
+            if started, key.attempt == job.lastAttempt {
+                // The same question again, because the first answer was lost with a session: the same GO.
+                effects.append(.order(worker.connection, .go(key, session: worker.session)))
+                return
+            }
+            guard key.attempt > job.lastAttempt else { return refuse(.superseded) }
+            guard job.attempts < configuration.attemptsMax else {
+                refuse(.ended)
+                end(
+                    job,
+                    isReply: false,
+                    brokerClass: .poison,
+                    message: "the request used \(job.attempts) attempts, the most one request may",
+                    now: now,
+                    into: &effects
+                )
+                return
+            }
+            job.attempts += 1
+            job.lastAttempt = key.attempt
+            if !started { job.paidDeliveries += 1 }
+            job.phase = .leased(worker, started: true, since: since)
+            count { $0.goes += 1 }
+            effects.append(.order(worker.connection, .go(key, session: worker.session)))
+        }
+    }
+
+    // MARK: - Ends of deliveries
+
+    private mutating func terminal(
+        _ key: DeliveryKey,
+        isReply: Bool,
+        worker: WorkerRecord,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        release(key, from: worker)
+        defer { dispatch(now: now, into: &effects) }
+        guard let job = jobs[key.job], job.isOpen, key.delivery <= job.deliveries else {
+            late(key, isReply: isReply, worker: worker, into: &effects)
+            return
+        }
+        if case .leased(let holder, let started, _) = job.phase, holder === worker, key.delivery == job.deliveries {
+            guard started || !isReply else {
+                // A result without a GO was not bought through the bus; it is not trusted to have been bought at all.
+                let error = BusError(.unexpected, "REPLY for \(key) without a GO; START every attempt first")
+                effects.append(.order(worker.connection, .error(id: key.bytes, error)))
+                requeueFree(job, now: now, into: &effects)
+                return
+            }
+        } else {
+            // An older delivery. Its reply is paid for and wins if nothing has won yet; its failure decides nothing
+            // while a newer delivery may still succeed.
+            guard isReply, job.attempts > 0 else {
+                late(key, isReply: isReply, worker: worker, into: &effects)
+                return
+            }
+            tellHolderToCancel(job, into: &effects)
+        }
+        end(job, isReply: isReply, brokerClass: nil, now: now, into: &effects)
+        effects.append(.order(worker.connection, .acknowledge(key)))
+    }
+
+    private mutating func late(
+        _ key: DeliveryKey,
+        isReply: Bool,
+        worker: WorkerRecord,
+        into effects: inout [DispatchEffect]
+    ) {
+        count { $0.lateTerminals += 1 }
+        effects.append(.publish(.requestLate(jobs[key.job]?.key, key, isReply: isReply)))
+        effects.append(.order(worker.connection, .acknowledge(key)))
+    }
+
+    private mutating func takeBack(
+        _ key: DeliveryKey,
+        reason: ReturnReason,
+        worker: WorkerRecord,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        release(key, from: worker)
+        if reason == .draining { worker.isQuiet = true }
+        if let job = jobs[key.job], case .leased(let holder, let started, _) = job.phase, holder === worker,
+            key.delivery == job.deliveries
+        {
+            if started {
+                settleLoss(of: job, worker: worker, countsAsDeath: false, now: now, into: &effects)
+            } else {
+                requeueFree(job, now: now, into: &effects)
+            }
+        }
+        dispatch(now: now, into: &effects)
+    }
+
+    /// Back to the head of the queue, free of charge; a request that nobody takes in the end ends as poison.
+    private mutating func requeueFree(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
+        job.returns += 1
+        guard job.returns <= configuration.returnsMax else {
+            end(
+                job,
+                isReply: false,
+                brokerClass: .poison,
+                message: "workers gave the request back \(job.returns) times without starting it",
+                now: now,
+                into: &effects
+            )
+            return
+        }
+        count {
+            $0.leased -= 1
+            $0.queued += 1
+        }
+        queue.push(job, atHead: true)
+    }
+
+    private func release(_ key: DeliveryKey, from worker: WorkerRecord) {
+        if worker.held[key.job] == key.delivery { worker.held[key.job] = nil }
+    }
+
+    /// The worker that has `job` shall stop; it keeps its place in the worker's capacity until the worker confirms.
+    func tellHolderToCancel(_ job: Job, into effects: inout [DispatchEffect]) {
+        guard case .leased(let holder, _, _) = job.phase, !holder.isDisconnected else { return }
+        effects.append(
+            .order(
+                holder.connection,
+                .cancel(DeliveryKey(job: job.number, delivery: job.deliveries), session: holder.session)
+            )
+        )
+    }
+}

@@ -1,0 +1,191 @@
+import BusProtocol
+public import CoreTypes
+
+/// The broker's brain: a pure reducer from events to effects.
+///
+/// It owns every decision: who gets which request, who may call, what ends a request, what is remembered. It does no I/O,
+/// reads no clock and never sees a body. The shell feeds ``DispatchEvent``s in the order in which things happened and
+/// performs the ``DispatchEffect``s in the order in which they were given, before the next event. Not thread-safe.
+public struct Dispatcher: ~Copyable {
+    let configuration: DispatchConfiguration
+    var jobs: [JobNumber: Job] = [:]
+    var numbers: [RequestKey: JobNumber] = [:]
+    var tombstones: Tombstones
+    var queue = ReadyQueue()
+    var timers = TimerHeap()
+    /// Workers with a session, and the same in the order of dispatch ties.
+    var workers: [ConnectionID: WorkerRecord] = [:]
+    var workerOrder: [WorkerRecord] = []
+    var rotation = 0
+    /// Jobs that each agent connection waits for or would cancel by leaving.
+    var agents: [ConnectionID: Set<JobNumber>] = [:]
+    var random: SeededGenerator
+    var jobLast: UInt64 = 0
+    var waitTicketLast: UInt64 = 0
+    var isStopping = false
+    var warmUpIsPending = false
+
+    /// Counts for telemetry and tests.
+    public private(set) var counters = Counters()
+
+    /// Starts with nothing accepted and no worker; `now` starts the beat.
+    public init(configuration: DispatchConfiguration, now: Moment) {
+        self.configuration = configuration
+        random = SeededGenerator(seed: configuration.seed)
+        tombstones = Tombstones(seed: random.next())
+        timers.add(.beat, due: now.advanced(by: configuration.beatInterval))
+    }
+
+    /// When to send ``DispatchEvent/wake`` at the latest; nil when nothing waits for time.
+    public var nextWake: Moment? { timers.nextDue }
+
+    /// Workers with a session.
+    public var workerCount: Int { workers.count }
+
+    /// Processes one event, appending to `effects` what is to be done.
+    public mutating func handle(_ event: DispatchEvent, now: Moment, into effects: inout [DispatchEffect]) {
+        switch event {
+        case .agent(let path, let tenant, let message, let body):
+            handle(message, from: path, tenant: tenant, body: body, now: now, into: &effects)
+        case .agentDisconnected(let connection):
+            agentLeft(connection, now: now, into: &effects)
+        case .worker(let connection, let message, let pid):
+            handle(message, from: connection, pid: pid, now: now, into: &effects)
+        case .workerDisconnected(let connection):
+            workers[connection]?.isDisconnected = true
+            drainIfDead(connection, into: &effects)
+        case .workerProcessGone(let connection):
+            workers[connection]?.isProcessGone = true
+            drainIfDead(connection, into: &effects)
+        case .workerDrained(let connection):
+            if let worker = workers[connection], worker.isDraining {
+                lose(worker, reason: .died, now: now, into: &effects)
+            }
+        case .stalled(let gap):
+            for worker in workerOrder { worker.leaseUntil = worker.leaseUntil.advanced(by: gap) }
+        case .wake:
+            runTimers(now: now, into: &effects)
+        case .stop:
+            isStopping = true
+        case .endAll:
+            endAll(now: now, into: &effects)
+        }
+    }
+
+    // MARK: - Shared by the parts
+
+    mutating func count(_ change: (inout Counters) -> Void) { change(&counters) }
+
+    /// Gives `job` its terminal: stores it, tells everyone who waits, starts the time for its `ACK`.
+    ///
+    /// `brokerClass` nil means that the terminal is the message in hand.
+    mutating func end(
+        _ job: Job,
+        isReply: Bool,
+        brokerClass: FailureClass?,
+        message: String = "",
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        switch job.phase {
+        case .queued:
+            queue.remove(job)
+            counters.queued -= 1
+        case .leased:
+            counters.leased -= 1
+        case .ended:
+            preconditionFailure("job \(job.number) got a second terminal")
+        }
+        job.phase = .ended(isReply: isReply, brokerClass)
+        counters.openBytes -= job.body.byteCount
+        counters.kept += 1
+        if isReply { counters.replied += 1 } else { counters.failed += 1 }
+
+        let duration = job.acceptedAt.duration(to: now)
+        let waited = job.waited(now: now)
+        if let brokerClass {
+            effects.append(
+                .composeTerminal(
+                    job.number,
+                    BrokerFailure(
+                        reason: brokerClass,
+                        message: message,
+                        deliveries: job.deliveries,
+                        attempts: job.attempts,
+                        waited: waited,
+                        duration: duration,
+                        lost: job.lost
+                    )
+                )
+            )
+        } else {
+            effects.append(.keepTerminal(job.number))
+        }
+        for listener in job.listeners {
+            effects.append(.sendTerminal(listener.path, job.number, job.key.id))
+            detach(listener.path.connection, from: job)
+        }
+        job.listeners.removeAll()
+        if let connection = job.cancelledWith { detach(connection, from: job) }
+        effects.append(
+            .publish(
+                .requestEnded(
+                    BusEvent.Ending(
+                        key: job.key,
+                        job: job.number,
+                        task: job.header.task,
+                        isReply: isReply,
+                        brokerClass: brokerClass,
+                        deliveries: job.deliveries,
+                        paidDeliveries: job.paidDeliveries,
+                        waited: waited,
+                        duration: duration
+                    )
+                )
+            )
+        )
+        retireTimer()
+        timers.add(.ttl(job.number), due: now.advanced(by: job.ttl))
+    }
+
+    /// Forgets the terminal of `job`; its id stays known for the dedup time.
+    mutating func forget(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
+        jobs[job.number] = nil
+        numbers[job.key] = nil
+        counters.kept -= 1
+        tombstones.add(job.key, body: job.body.hash, until: now.advanced(by: configuration.dedup))
+        effects.append(.forget(job.number))
+        retireTimer()
+    }
+
+    mutating func detach(_ connection: ConnectionID, from job: Job) {
+        agents[connection]?.remove(job.number)
+    }
+
+    mutating func retireTimer() {
+        let jobs = jobs
+        timers.retire { purpose in
+            switch purpose {
+            case .deadline(let number): jobs[number]?.isOpen ?? false
+            case .ttl(let number): jobs[number].map { !$0.isOpen } ?? false
+            case .wait(let number, let ticket):
+                jobs[number]?.listeners.contains { $0.waitTicket == ticket } ?? false
+            case .beat, .warmUp: true
+            }
+        }
+    }
+
+    private mutating func endAll(now: Moment, into effects: inout [DispatchEffect]) {
+        for job in jobs.values.filter(\.isOpen).sorted(by: { $0.number < $1.number }) {
+            tellHolderToCancel(job, into: &effects)
+            end(
+                job,
+                isReply: false,
+                brokerClass: .shuttingDown,
+                message: "the broker stopped while it held this request in memory",
+                now: now,
+                into: &effects
+            )
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import BusProtocol
+import CoreTypes
+
+/// An accepted request, from `ACCEPTED` until its terminal is forgotten. A class so that the dispatcher changes it in
+/// place; it never leaves the dispatcher.
+final class Job {
+    /// Where it stands.
+    enum Phase {
+        /// Waits in the queue under a ticket. To `leased` or `ended`.
+        case queued(ticket: UInt64)
+        /// A worker has the current delivery; `started` once it got a `GO`. To `queued` or `ended`.
+        case leased(WorkerRecord, started: Bool, since: Moment)
+        /// Has its terminal. Final.
+        case ended(isReply: Bool, FailureClass?)
+    }
+
+    /// A connection that waits for the terminal.
+    struct Listener {
+        var path: AgentPath
+        /// Names the timer of a `GET` with `wait_ms`; 0 for a listener that waits without limit.
+        var waitTicket: UInt64
+    }
+
+    let number: JobNumber
+    let key: RequestKey
+    let header: RequestHeader
+    let body: BodyFacts
+    let acceptedAt: Moment
+    let expiresAt: Moment
+    /// How long the terminal waits for its `ACK`.
+    let ttl: Duration
+    /// The connection that sent `REQUEST`, when its end means cancel.
+    let cancelledWith: ConnectionID?
+
+    var phase: Phase
+    var listeners: [Listener] = []
+    var deliveries: UInt32 = 0
+    var paidDeliveries: UInt32 = 0
+    var attempts: UInt32 = 0
+    var lastAttempt: UInt32 = 0
+    var deaths = 0
+    var returns = 0
+    var firstDeliveredAt: Moment?
+    var lost: [LostDelivery] = []
+
+    init(
+        number: JobNumber,
+        key: RequestKey,
+        header: RequestHeader,
+        body: BodyFacts,
+        now: Moment,
+        ttl: Duration,
+        connection: ConnectionID
+    ) {
+        self.number = number
+        self.key = key
+        self.header = header
+        self.body = body
+        acceptedAt = now
+        expiresAt = now.advanced(by: header.deadline)
+        self.ttl = ttl
+        cancelledWith = header.cancelOnDisconnect ? connection : nil
+        phase = .queued(ticket: 0)
+    }
+
+    var isOpen: Bool {
+        if case .ended = phase { return false }
+        return true
+    }
+
+    /// Time from acceptance to the first delivery, or to `now` if there was none.
+    func waited(now: Moment) -> Duration { acceptedAt.duration(to: firstDeliveredAt ?? now) }
+
+    /// The delivery that is or was last with a worker.
+    var currentDelivery: DeliveryKey { DeliveryKey(job: number, delivery: deliveries, attempt: lastAttempt) }
+}

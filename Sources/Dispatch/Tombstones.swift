@@ -1,0 +1,72 @@
+import BusProtocol
+import CoreTypes
+
+/// Ids whose terminal is gone, kept for the dedup time as 128-bit digests so that an hour of traffic fits in memory.
+///
+/// The digest mixes two multiplicative hashes (after FNV-1a and MurmurHash3's finalizer) keyed by the dispatcher's seed;
+/// a false match would answer 410 to a fresh id, and is about as likely as two equal random UUIDs.
+struct Tombstones {
+    private struct Digest: Hashable {
+        var high: UInt64
+        var low: UInt64
+    }
+
+    private struct Expiry {
+        var digest: Digest
+        var due: Moment
+    }
+
+    private var bodies: [Digest: UInt64] = [:]
+    /// In rising order of time, because every id is kept equally long.
+    private var expiries: [Expiry] = []
+    private var head = 0
+    private let seed: UInt64
+
+    init(seed: UInt64) { self.seed = seed }
+
+    var count: Int { bodies.count }
+
+    /// Remembers `key`, whose request had this body, until `due`.
+    mutating func add(_ key: RequestKey, body: BodyHash, until due: Moment) {
+        let digest = digest(of: key)
+        bodies[digest] = body.words.0
+        expiries.append(Expiry(digest: digest, due: due))
+    }
+
+    /// Whether `key` is remembered.
+    func contains(_ key: RequestKey) -> Bool { bodies[digest(of: key)] != nil }
+
+    /// Whether `key` is remembered with this body; nil when it is not remembered.
+    func matches(_ key: RequestKey, body: BodyHash) -> Bool? {
+        guard let word = bodies[digest(of: key)] else { return nil }
+        return word == body.words.0
+    }
+
+    /// Forgets what is due.
+    mutating func expire(now: Moment) {
+        while head < expiries.count, expiries[head].due <= now {
+            bodies[expiries[head].digest] = nil
+            head += 1
+        }
+        if head >= 4096, head * 2 >= expiries.count {
+            expiries.removeFirst(head)
+            head = 0
+        }
+    }
+
+    private func digest(of key: RequestKey) -> Digest {
+        var high = seed ^ 0x9E37_79B9_7F4A_7C15
+        var low = seed &+ 0xD1B5_4A32_D192_ED03
+        func absorb(_ byte: UInt64) {
+            high = (high ^ byte) &* 0x0000_0100_0000_01B3
+            high ^= high >> 29
+            low = (low &+ byte) &* 0xFF51_AFD7_ED55_8CCD
+            low ^= low >> 32
+        }
+        switch key.tenant {
+        case .user(let uid): absorb(UInt64(uid) &+ 1)
+        }
+        for byte in key.id.text.utf8 { absorb(UInt64(byte)) }
+        return Digest(high: high, low: low)
+    }
+}

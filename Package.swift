@@ -76,7 +76,8 @@ let package = Package(
         .executableTarget(
             name: "understudy",
             dependencies: [
-                "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider",
+                "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop", "JSON",
+                "MockProvider",
                 "Resilience", "Simulation", "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -42,6 +42,9 @@ public struct Dispatcher: ~Copyable {
     /// Workers with a session.
     public var workerCount: Int { workers.count }
 
+    /// Whether a worker has a session on this connection.
+    public func hasSession(_ connection: ConnectionID) -> Bool { workers[connection] != nil }
+
     /// Processes one event, appending to `effects` what is to be done.
     public mutating func handle(_ event: DispatchEvent, now: Moment, into effects: inout [DispatchEffect]) {
         switch event {

@@ -1,0 +1,221 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+import EventLoop
+import Journal
+import ZeroMQ
+
+/// From effects to sockets, store and telemetry.
+extension BrokerService {
+    /// How long after a worker's death its socket is read again before its requests go to others.
+    private static var drainPause: Duration { .milliseconds(2) }
+    /// How often a full pipe is tried again.
+    private static var flushInterval: Duration { .milliseconds(10) }
+
+    /// Lets the dispatcher decide and does what it says.
+    func process(_ event: DispatchEvent, inHand: MessageInHand? = nil) {
+        precondition(effects.isEmpty, "an effect led to another event before all were performed")
+        dispatcher.handle(event, now: loop.now(), into: &effects)
+        var batch: [DispatchEffect] = []
+        swap(&batch, &effects)
+        for effect in batch { perform(effect, inHand: inHand) }
+        batch.removeAll(keepingCapacity: true)
+        if effects.isEmpty { swap(&batch, &effects) }
+        scheduleWake()
+    }
+
+    func perform(_ effect: DispatchEffect, inHand: MessageInHand?) {
+        switch effect {
+        case .answer(let path, let reply):
+            answer(reply, to: path)
+        case .sendTerminal(let path, let job, let id):
+            guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
+            sendToAgent(
+                path,
+                terminal.outcome == .reply ? .reply : .failure,
+                id: id.bytes,
+                header: terminal.header,
+                body: terminal.body
+            )
+        case .order(let connection, let message):
+            let message = message.encoded()
+            sendToWorker(
+                connection,
+                message.verb,
+                id: message.id,
+                header: Bytes(message.header),
+                body: message.body
+            )
+        case .deliver(let connection, let key, let header):
+            guard let body = store.body(of: key.job) else { preconditionFailure("job \(key.job) has no body") }
+            sendToWorker(connection, .job, id: key.bytes, header: Bytes(header.encoded), body: body)
+        case .keepRequest(let job, let key):
+            guard let inHand else { preconditionFailure("no REQUEST in hand") }
+            store.keepRequest(job, key, body: inHand.bodyFrames(from: 0))
+        case .keepTerminal(let job):
+            guard let inHand else { preconditionFailure("no terminal in hand") }
+            keepTerminal(job, inHand)
+        case .composeTerminal(let job, let failure):
+            store.keepTerminal(job, failure.terminal)
+        case .forget(let job):
+            store.forget(job)
+        case .drain(let connection):
+            loop.schedule(at: loop.now().advanced(by: Self.drainPause)) {
+                self.sockets?.drainWorkers()
+                self.process(.workerDrained(connection))
+            }
+        case .publish(let event):
+            publish(event, inHand: inHand)
+        }
+    }
+
+    private func keepTerminal(_ job: JobNumber, _ inHand: MessageInHand) {
+        let isReply = unsafe inHand.frames.withFrame(inHand.body.lowerBound - 3) { verb in
+            unsafe verb.elementsEqual(Verb.reply.bytes)
+        }
+        // F4 is the worker's record for telemetry; the agent's body begins behind it.
+        store.keepTerminal(
+            job,
+            StoredTerminal(isReply ? .reply : .failure, header: inHand.header, body: inHand.bodyFrames(from: 1))
+        )
+    }
+
+    private func publish(_ event: BusEvent, inHand: MessageInHand?) {
+        guard let sockets else { return }
+        var record: Bytes?
+        switch event {
+        case .requestEnded(let ending) where ending.brokerClass == nil: record = inHand?.record
+        case .requestLate: record = inHand?.record
+        case .workerJoined(let name, let pid, let capacity):
+            log("worker \(name) joined: pid \(pid ?? 0), capacity \(capacity)")
+        case .workerLeft(let name, let pid):
+            log("worker \(name) left: pid \(pid ?? 0)")
+        case .workerLost(let name, let pid, let reason, let requeued, let failed):
+            log(
+                "worker \(name) lost: pid \(pid ?? 0), \(reason.rawValue); \(requeued) requests requeued, \(failed) failed"
+            )
+        case .requestAccepted, .requestRejected, .requestEnded, .deliveryLost, .taskEnded:
+            break
+        }
+        let encoded = event.encoded(time: UnixClock.milliseconds(), record: record)
+        attempt { () throws(ZeroMQError) in try sockets.events.publish(encoded) }
+    }
+
+    // MARK: - Sending
+
+    func answer(_ reply: AgentReply, to path: AgentPath) {
+        let message = reply.encoded()
+        sendToAgent(path, message.verb, id: message.id, header: Bytes(message.header), body: message.body)
+    }
+
+    private func sendToAgent(_ path: AgentPath, _ verb: Verb, id: [UInt8], header: Bytes, body: [Bytes]) {
+        guard let sockets else { return }
+        let isParked = agents[path.connection].map { !$0.outbox.isEmpty } ?? false
+        let isFull =
+            isParked
+            || isBlocked {
+                () throws(ZeroMQError) in
+                try Self.send(sockets.agents, path.connection, path.envelope, verb, id: id, header: header, body: body)
+            }
+        guard isFull else { return }
+        let frames = Self.frames(path.connection, path.envelope, verb, id: id, header: header, body: body)
+        guard agents[path.connection]?.outbox.append(frames, byteCountMax: settings.unsentBytesMax) == true else {
+            return
+        }
+        parkedAgents.insert(path.connection)
+        scheduleFlush()
+    }
+
+    private func sendToWorker(_ connection: ConnectionID, _ verb: Verb, id: [UInt8], header: Bytes, body: [Bytes]) {
+        guard let sockets else { return }
+        let isParked = workers[connection].map { !$0.outbox.isEmpty } ?? false
+        let isFull =
+            isParked
+            || isBlocked {
+                () throws(ZeroMQError) in
+                try Self.send(sockets.workers, connection, .none, verb, id: id, header: header, body: body)
+            }
+        guard isFull else { return }
+        let frames = Self.frames(connection, .none, verb, id: id, header: header, body: body)
+        // Credit bounds what waits for a worker; the bound here is the largest body for every job it may hold.
+        guard workers[connection]?.outbox.append(frames, byteCountMax: .max) == true else { return }
+        parkedWorkers.insert(connection)
+        scheduleFlush()
+    }
+
+    /// Whether a send found the pipe full. A peer that is gone is no error: its end is reported by the monitor.
+    private func isBlocked(_ send: () throws(ZeroMQError) -> SendResult) -> Bool {
+        do throws(ZeroMQError) {
+            return try send() == .wouldBlock
+        } catch {
+            finish(.failure(error))
+            return false
+        }
+    }
+
+    private static func send(
+        _ socket: Socket,
+        _ connection: ConnectionID,
+        _ envelope: Envelope,
+        _ verb: Verb,
+        id: [UInt8],
+        header: Bytes,
+        body: [Bytes]
+    ) throws(ZeroMQError) -> SendResult {
+        let result = try socket.send(connection.routingID, more: true)
+        guard result == .sent else { return result }
+        if envelope.isLockStep {
+            for frame in envelope.frames { try socket.send(frame, more: true) }
+        }
+        try socket.send("UBP/1", more: true)
+        try socket.send(verb.bytes, more: true)
+        try socket.send(id, more: true)
+        try socket.send(header, more: !body.isEmpty)
+        for index in body.indices { try socket.send(body[index], more: index < body.count - 1) }
+        return .sent
+    }
+
+    private static func frames(
+        _ connection: ConnectionID,
+        _ envelope: Envelope,
+        _ verb: Verb,
+        id: [UInt8],
+        header: Bytes,
+        body: [Bytes]
+    ) -> [Bytes] {
+        [Bytes(connection.routingID)] + envelope.frames.map { Bytes($0) }
+            + [Bytes("UBP/1"), Bytes(verb.bytes), Bytes(id), header] + body
+    }
+
+    private func scheduleFlush() {
+        guard flushTimer == nil else { return }
+        flushTimer = loop.schedule(at: loop.now().advanced(by: Self.flushInterval)) { self.flush() }
+    }
+
+    private func flush() {
+        flushTimer = nil
+        guard let sockets else { return }
+        parkedAgents = parkedAgents.filter { !Self.flush(&agents, $0, sockets.agents, self) }
+        parkedWorkers = parkedWorkers.filter { !Self.flush(&workers, $0, sockets.workers, self) }
+        if !parkedAgents.isEmpty || !parkedWorkers.isEmpty { scheduleFlush() }
+    }
+
+    /// Sends what waits for a connection; true when nothing waits any more.
+    private static func flush(
+        _ connections: inout Connections,
+        _ connection: ConnectionID,
+        _ socket: Socket,
+        _ broker: isolated BrokerService
+    ) -> Bool {
+        while let message = connections[connection]?.outbox.first {
+            do throws(ZeroMQError) {
+                if try socket.send(message) == .wouldBlock { return false }
+            } catch {
+                broker.finish(.failure(error))
+                return true
+            }
+            connections[connection]?.outbox.removeFirst()
+        }
+        return true
+    }
+}

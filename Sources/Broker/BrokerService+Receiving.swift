@@ -1,0 +1,164 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+import ZeroMQ
+
+/// From sockets to events.
+extension BrokerService {
+    // MARK: - Agents
+
+    func receive(agentMessage message: Multipart) {
+        let frames = ReceivedMessage(message: message)
+        let received = AgentMessage.receive(frames)
+        guard let connection = frames.connection else {
+            refuseRoutingID(message, received.envelope, on: sockets?.agents)
+            return
+        }
+        guard let tenant = tenant(of: connection, message) else {
+            let error = BusError(.routingID, "the socket does not tell which user this connection belongs to")
+            answer(.error(id: [], error), to: AgentPath(connection: connection, envelope: received.envelope))
+            return
+        }
+        switch received {
+        case .refused(let error, let envelope, let id):
+            answer(.error(id: id, error), to: AgentPath(connection: connection, envelope: envelope))
+        case .message(let agentMessage, let envelope, let body):
+            var facts: BodyFacts?
+            if case .request = agentMessage {
+                var byteCount = 0
+                for index in body { byteCount += message.byteCount(at: index + 1) }
+                facts = BodyFacts(hash: digest.hash(frames, frames: body), byteCount: byteCount)
+            }
+            let path = AgentPath(connection: connection, envelope: envelope)
+            process(.agent(path, tenant, agentMessage, body: facts), inHand: MessageInHand(frames, body: body))
+        }
+    }
+
+    private func tenant(of connection: ConnectionID, _ message: Multipart) -> Tenant? {
+        if let entry = agents[connection] { return .user(entry.uid) }
+        guard let peer = message.peerAddress else { return nil }
+        let entry = Connections.Entry(
+            descriptor: message.sourceDescriptor,
+            uid: peer.uid,
+            pid: peer.pid == 0 ? nil : peer.pid
+        )
+        if let former = agents.enter(connection, entry) { agentGone(former) }
+        return .user(peer.uid)
+    }
+
+    func agentConnection(_ event: MonitorEvent) {
+        switch event.kind {
+        case .disconnected:
+            // What it had sent before it left still counts.
+            sockets?.drainAgents()
+            if let connection = agents.end(descriptor: CInt(event.value)) { agentGone(connection) }
+        case .accepted:
+            if let connection = agents.end(descriptor: CInt(event.value)) { agentGone(connection) }
+        case .acceptFailed:
+            log("an agent could not connect: error \(event.value); too few file descriptors?")
+        default:
+            break
+        }
+    }
+
+    private func agentGone(_ connection: ConnectionID) {
+        agents.remove(connection)
+        parkedAgents.remove(connection)
+        process(.agentDisconnected(connection))
+    }
+
+    // MARK: - Workers
+
+    func receive(workerMessage message: Multipart) {
+        let frames = ReceivedMessage(message: message)
+        let received = WorkerMessage.receive(frames)
+        guard let connection = frames.connection else {
+            refuseRoutingID(message, received.envelope, on: sockets?.workers)
+            return
+        }
+        if workers[connection] == nil {
+            let peer = message.peerAddress
+            let entry = Connections.Entry(
+                descriptor: message.sourceDescriptor,
+                uid: peer?.uid ?? 0,
+                pid: peer.flatMap { $0.pid == 0 ? nil : $0.pid }
+            )
+            if let former = workers.enter(connection, entry) { process(.workerDisconnected(former)) }
+        }
+        switch received {
+        case .refused(let error, _, let id):
+            log("a worker's message was refused: \(error)")
+            perform(.order(connection, .error(id: id, error)), inHand: nil)
+        case .message(.event(let eventClass), _, let body):
+            publish(eventClass, json: frames.frameBytes(body.lowerBound - 1))
+        case .message(let workerMessage, _, let body):
+            let pid = workers[connection]?.pid
+            process(.worker(connection, workerMessage, pid: pid), inHand: MessageInHand(frames, body: body))
+            if case .ready = workerMessage, let pid { processes?.watch(pid, for: connection) }
+        }
+    }
+
+    private func publish(_ eventClass: EventClass, json: Bytes) {
+        guard let sockets else { return }
+        do throws(BusError) {
+            let tenant = try TelemetryFrames.tenant(ofEvent: json)
+            attempt { () throws(ZeroMQError) in try sockets.events.publish(eventClass, tenant: tenant, json: json) }
+        } catch {
+            log("a worker's event was refused: \(error)")
+        }
+    }
+
+    func workerConnection(_ event: MonitorEvent) {
+        switch event.kind {
+        case .disconnected, .accepted:
+            guard let connection = workers.end(descriptor: CInt(event.value)) else { return }
+            process(.workerDisconnected(connection))
+            if event.kind == .disconnected { sockets?.drainWorkers() }
+        case .acceptFailed:
+            log("a worker could not connect: error \(event.value); too few file descriptors?")
+        default:
+            break
+        }
+    }
+
+    /// A peer that chose its own routing id could take another's place; it is told so under the id it chose.
+    private func refuseRoutingID(_ message: Multipart, _ envelope: Envelope, on socket: Socket?) {
+        guard let socket else { return }
+        let error = BusError(
+            .routingID,
+            "the connection set a routing id (ZMQ_ROUTING_ID or ZMQ_IDENTITY); leave it unset"
+        )
+        let answer = AgentReply.error(id: [], error).encoded()
+        let frames = [Bytes(message.array(at: 0))] + answer.frameList(envelope: envelope).frames.map { Bytes($0) }
+        attempt { () throws(ZeroMQError) in _ = try socket.send(frames) }
+    }
+}
+
+extension Received {
+    /// The envelope, whatever came of the rest.
+    fileprivate var envelope: Envelope {
+        switch self {
+        case .message(_, let envelope, _), .refused(_, let envelope, _): envelope
+        }
+    }
+}
+
+/// The message that an event came from, for effects that keep or forward parts of it.
+struct MessageInHand {
+    let frames: ReceivedMessage
+    /// F4..
+    let body: Range<Int>
+
+    init(_ frames: ReceivedMessage, body: Range<Int>) {
+        self.frames = frames
+        self.body = body
+    }
+
+    /// F3.
+    var header: Bytes { frames.frameBytes(body.lowerBound - 1) }
+    /// F4 of a worker's terminal: its record of the call.
+    var record: Bytes? { body.isEmpty ? nil : frames.frameBytes(body.lowerBound) }
+
+    /// F4.. or, of a worker's terminal, F5...
+    func bodyFrames(from offset: Int) -> [Bytes] { body.dropFirst(offset).map { frames.frameBytes($0) } }
+}

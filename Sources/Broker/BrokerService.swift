@@ -1,0 +1,224 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+public import EventLoop
+import Glibc
+import Journal
+public import ZeroMQ
+
+/// The broker: sockets, clock and job store round the ``Dispatcher``.
+///
+/// Everything runs on the loop's thread: a message is received, decoded in place, decided upon, and what follows from it
+/// is sent before the next message is looked at.
+public actor BrokerService {
+    nonisolated let loop: EventLoop
+    let context: Context
+    let settings: BrokerSettings
+    let epoch: Int64
+    let log: @Sendable (String) -> Void
+
+    var dispatcher: Dispatcher
+    var store = MemoryJobStore()
+    var effects: [DispatchEffect] = []
+    let digest = BodyDigest()
+    var agents = Connections()
+    var workers = Connections()
+    var sockets: BrokerSockets?
+    var processes: ProcessWatch?
+
+    var wakeTimer: TimerID?
+    var wakeDue = Moment.distantFuture
+    var flushTimer: TimerID?
+    var lastTick: Moment
+    var snapshotDue: Moment
+    /// Connections with something in their outbox.
+    var parkedAgents: Set<ConnectionID> = []
+    var parkedWorkers: Set<ConnectionID> = []
+
+    private var waiter: CheckedContinuation<Void, any Error>?
+    private var ending: Result<Void, any Error>?
+    private var drainEnd: Moment?
+
+    /// Runs on the loop's thread.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    /// Makes a broker; it opens nothing before ``run(onReady:)``.
+    ///
+    /// - Parameter log: Gets a line of text, without its end, for the operator. Called on the loop's thread.
+    public init(
+        _ settings: BrokerSettings,
+        context: Context,
+        on loop: EventLoop,
+        log: @escaping @Sendable (String) -> Void
+    ) {
+        self.loop = loop
+        self.context = context
+        self.settings = settings
+        self.log = log
+        epoch = UnixClock.milliseconds()
+        var configuration = settings.dispatch
+        configuration.epoch = epoch
+        configuration.seed = UInt64.random(in: .min ... .max)
+        let now = loop.now()
+        dispatcher = Dispatcher(configuration: configuration, now: now)
+        lastTick = now
+        snapshotDue = now
+    }
+
+    /// Serves until ``stop()`` or ``stopNow()``. To be called once.
+    ///
+    /// - Parameter onReady: Called once the sockets are bound.
+    /// - Throws: `EndpointError` when the directory cannot be used or another broker has it, `ZeroMQError` or
+    ///   `SystemError` when a socket fails.
+    public func run(onReady: @Sendable () -> Void = {}) async throws {
+        try open()
+        onReady()
+        defer { close() }
+        if let ending { return try ending.get() }
+        try await withCheckedThrowingContinuation { waiter = $0 }
+    }
+
+    /// Takes no new requests, lets the open ones end for a while, then ends ``run(onReady:)``. From any thread.
+    public nonisolated func stop() {
+        loop.execute { self.assumeIsolated { $0.beginStop() } }
+    }
+
+    /// Ends the open requests in `FAILURE shutting_down` and ``run(onReady:)`` at once. From any thread.
+    public nonisolated func stopNow() {
+        loop.execute {
+            self.assumeIsolated { broker in
+                broker.process(.endAll)
+                broker.finish(.success(()))
+            }
+        }
+    }
+
+    // MARK: - Life
+
+    private func open() throws {
+        try settings.directory.prepare()
+        let sockets = try BrokerSockets(settings.directory, context: context, epoch: epoch)
+        self.sockets = sockets
+        processes = ProcessWatch(loop: loop) { self.process(.workerProcessGone($0)) }
+        try sockets.attach(
+            to: loop,
+            onAgentMessage: { self.receive(agentMessage: $0) },
+            onWorkerMessage: { self.receive(workerMessage: $0) },
+            onAgentEvent: { self.agentConnection($0) },
+            onWorkerEvent: { self.workerConnection($0) },
+            onSubscription: { self.publishSnapshot() },
+            onFailure: { self.finish(.failure($0)) }
+        )
+        tick()
+    }
+
+    /// Drains, then goes on until nothing is open, nobody is left to do it, or the time for it is over.
+    private func beginStop() {
+        guard drainEnd == nil else { return }
+        drainEnd = loop.now().advanced(by: settings.drain)
+        process(.stop)
+        finishIfDrained()
+    }
+
+    private func finishIfDrained() {
+        guard let drainEnd else { return }
+        if dispatcher.counters.open > 0, dispatcher.workerCount == 0 || loop.now() >= drainEnd {
+            process(.endAll)
+        }
+        guard dispatcher.counters.open == 0, parkedAgents.isEmpty || loop.now() >= drainEnd else { return }
+        publishSnapshot()
+        finish(.success(()))
+    }
+
+    func finish(_ result: Result<Void, any Error>) {
+        guard ending == nil else { return }
+        ending = result
+        waiter?.resume(with: result)
+        waiter = nil
+    }
+
+    private func close() {
+        for timer in [wakeTimer, flushTimer] {
+            if let timer { loop.cancel(timer) }
+        }
+        processes?.stop()
+        sockets?.close()
+        sockets = nil
+    }
+
+    // MARK: - Time
+
+    /// Every quarter of a beat: notices when the broker itself stood still, and does what is due now and then.
+    private func tick() {
+        guard sockets != nil, ending == nil else { return }
+        let now = loop.now()
+        noticeStall(now)
+        if now >= snapshotDue { publishSnapshot() }
+        forgetLostWorkers()
+        finishIfDrained()
+        loop.schedule(at: now.advanced(by: settings.dispatch.beatInterval / 4)) { self.tick() }
+    }
+
+    /// A closed connection is remembered until the dispatcher has settled what its worker had.
+    private func forgetLostWorkers() {
+        for (connection, entry) in workers.entries
+        where entry.descriptor == nil && !dispatcher.hasSession(connection) {
+            workers.remove(connection)
+            parkedWorkers.remove(connection)
+            if let pid = entry.pid { processes?.forget(connection, pid: pid) }
+        }
+    }
+
+    /// A gap longer than a beat is the broker's own fault: its leases must not run out because it did not listen.
+    private func noticeStall(_ now: Moment) {
+        let gap = lastTick.duration(to: now)
+        lastTick = now
+        if gap > settings.dispatch.beatInterval { process(.stalled(gap)) }
+    }
+
+    /// Sees to it that the loop wakes when the dispatcher wants it.
+    func scheduleWake() {
+        guard let due = dispatcher.nextWake, due < wakeDue else { return }
+        if let wakeTimer { loop.cancel(wakeTimer) }
+        wakeDue = due
+        wakeTimer = loop.schedule(at: due) { self.wake() }
+    }
+
+    private func wake() {
+        wakeTimer = nil
+        wakeDue = .distantFuture
+        noticeStall(loop.now())
+        process(.wake)
+    }
+
+    func publishSnapshot() {
+        guard let sockets else { return }
+        snapshotDue = loop.now().advanced(by: settings.snapshotInterval)
+        attempt { () throws(ZeroMQError) in
+            try sockets.events.publishSnapshot(
+                dispatcher.counters,
+                workers: dispatcher.workerCount,
+                time: UnixClock.milliseconds()
+            )
+        }
+    }
+
+    /// Performs a call on a socket; one that fails for another reason than the peer ends the broker.
+    func attempt(_ call: () throws(ZeroMQError) -> Void) {
+        do throws(ZeroMQError) {
+            try call()
+        } catch {
+            finish(.failure(error))
+        }
+    }
+}
+
+/// Wall-clock time, for what people and other processes read.
+enum UnixClock {
+    /// Milliseconds since 1970.
+    static func milliseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

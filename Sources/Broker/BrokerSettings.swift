@@ -1,0 +1,32 @@
+public import Dispatch
+public import ZeroMQ
+
+/// What a broker needs to know.
+public struct BrokerSettings: Sendable {
+    /// Where its sockets are.
+    public var directory: EndpointDirectory
+    /// Limits and times of the dispatcher; epoch and seed are set by the broker at its start.
+    public var dispatch: DispatchConfiguration
+    /// How long open requests may still end after a stop, before they end in `FAILURE shutting_down`.
+    public var drain: Duration = .seconds(4)
+    /// Most bytes that wait for one connection whose pipe is full; more is dropped, and fetched again by `GET`.
+    public var unsentBytesMax = 16 << 20
+    /// Interval of the absolute counters in telemetry.
+    public var snapshotInterval: Duration = .seconds(5)
+
+    /// Makes settings with the design's defaults.
+    public init(directory: EndpointDirectory, dispatch: DispatchConfiguration = DispatchConfiguration()) {
+        self.directory = directory
+        self.dispatch = dispatch
+    }
+}
+
+/// Names of the sockets in the bus directory.
+public enum SocketName {
+    /// ROUTER for agents.
+    public static let agents = "agents.sock"
+    /// ROUTER for workers.
+    public static let workers = "workers.sock"
+    /// XPUB of telemetry.
+    public static let telemetry = "telemetry.sock"
+}

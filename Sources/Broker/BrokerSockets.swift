@@ -1,0 +1,99 @@
+import EventLoop
+import Glibc
+import ZeroMQ
+
+/// The three sockets of a broker with their lock and monitors. On the loop's thread.
+final class BrokerSockets {
+    /// Frames of a message that are looked at: the protocol's most, and the routing id.
+    static let frameCountMax = 32
+
+    let agents: Socket
+    let workers: Socket
+    let events: EventPublisher
+    private let telemetry: Socket
+    private let directory: EndpointDirectory
+    private let lock: EndpointLock
+    private let agentMonitor: Monitor
+    private let workerMonitor: Monitor
+    private var attached: [LoopSocket] = []
+    private var workerReceiver: LoopSocket?
+    private var agentReceiver: LoopSocket?
+
+    /// Takes the lock of the directory and binds.
+    init(_ directory: EndpointDirectory, context: Context, epoch: Int64) throws {
+        self.directory = directory
+        lock = try EndpointLock(directory)
+        agents = try Socket(context, .router, .broker)
+        workers = try Socket(context, .router, .broker)
+        telemetry = try Socket(context, .xpub, .publisher)
+        events = EventPublisher(telemetry, epoch: epoch)
+        agentMonitor = try Monitor(of: agents)
+        workerMonitor = try Monitor(of: workers)
+        // Workers and readers first: whoever finds agents.sock finds a whole broker.
+        for (socket, name) in [
+            (telemetry, SocketName.telemetry), (workers, SocketName.workers), (agents, SocketName.agents),
+        ] {
+            try socket.bind(try directory.endpoint(name))
+            try directory.restrict(name)
+        }
+    }
+
+    /// Starts to receive.
+    func attach(
+        to loop: EventLoop,
+        onAgentMessage: @escaping (Multipart) -> Void,
+        onWorkerMessage: @escaping (Multipart) -> Void,
+        onAgentEvent: @escaping (MonitorEvent) -> Void,
+        onWorkerEvent: @escaping (MonitorEvent) -> Void,
+        onSubscription: @escaping () -> Void,
+        onFailure: @escaping (any Error) -> Void
+    ) throws {
+        let workerReceiver = try LoopSocket(
+            workers,
+            on: loop,
+            frameCountMax: Self.frameCountMax,
+            onFailure: onFailure,
+            onMessage: onWorkerMessage
+        )
+        let agentReceiver = try LoopSocket(
+            agents,
+            on: loop,
+            frameCountMax: Self.frameCountMax,
+            onFailure: onFailure,
+            onMessage: onAgentMessage
+        )
+        self.workerReceiver = workerReceiver
+        self.agentReceiver = agentReceiver
+        attached = [
+            workerReceiver, agentReceiver,
+            try LoopSocket(telemetry, on: loop, onFailure: onFailure) { message in
+                // The first byte of a subscription is 1, of its end 0 (zmq_socket(3), ZMQ_XPUB).
+                let begins = unsafe message.withBytes(at: 0) { bytes in unsafe bytes.first == 1 }
+                if begins { onSubscription() }
+            },
+        ]
+        try agentMonitor.attach(to: loop, onFailure: onFailure, onEvent: onAgentEvent)
+        try workerMonitor.attach(to: loop, onFailure: onFailure, onEvent: onWorkerEvent)
+    }
+
+    /// Receives everything that workers have sent so far.
+    func drainWorkers() { workerReceiver?.drain(limit: 1 << 20) }
+
+    /// Receives everything that agents have sent so far.
+    func drainAgents() { agentReceiver?.drain(limit: 1 << 20) }
+
+    /// Closes the sockets and removes their files; the lock ends with the last reference to this object.
+    func close() {
+        agentMonitor.close()
+        workerMonitor.close()
+        for receiver in attached { receiver.detach() }
+        attached = []
+        workerReceiver = nil
+        agentReceiver = nil
+        for socket in [agents, workers, telemetry] { socket.close() }
+        for name in [SocketName.telemetry, SocketName.workers, SocketName.agents] {
+            guard let path = try? directory.socketPath(name) else { continue }
+            unsafe unlink(path)
+        }
+    }
+}

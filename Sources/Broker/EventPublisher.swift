@@ -1,0 +1,79 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+import EventLoop
+import JSON
+import ZeroMQ
+
+/// Publishes telemetry and numbers it, each class on its own. On the loop's thread.
+///
+/// A subscriber that does not keep up loses messages and sees it by the numbers; it never slows the broker.
+final class EventPublisher {
+    private let socket: Socket
+    private let epoch: [UInt8]
+    private var sequences = [UInt64](repeating: 0, count: EventClass.allCases.count)
+
+    init(_ socket: Socket, epoch: Int64) {
+        self.socket = socket
+        self.epoch = TelemetryFrames.numberFrame(UInt64(epoch))
+    }
+
+    /// Publishes an event.
+    func publish(_ event: EncodedEvent) throws(ZeroMQError) {
+        try publish(event.eventClass, tenant: event.tenant, json: Bytes(event.json))
+    }
+
+    /// Publishes an event that is JSON already.
+    func publish(_ eventClass: EventClass, tenant: Tenant?, json: Bytes) throws(ZeroMQError) {
+        let index = Self.index(eventClass)
+        sequences[index] += 1
+        let result = try socket.send(TelemetryFrames.topic(eventClass, tenant: tenant), more: true)
+        guard case .sent = result else { return }
+        try socket.send("UBP/1", more: true)
+        try socket.send(epoch, more: true)
+        try socket.send(TelemetryFrames.numberFrame(sequences[index]), more: true)
+        try socket.send(json)
+    }
+
+    /// Publishes the absolute counters, with the last number of every class, its own included.
+    func publishSnapshot(_ counters: Counters, workers: Int, time: Int64) throws(ZeroMQError) {
+        var json = JSONWriter(reserving: 512)
+        json.beginObject()
+        json.member("event", "snapshot")
+        json.member("time_ms", time)
+        json.key("seqs")
+        json.beginObject()
+        for eventClass in EventClass.allCases {
+            let own: UInt64 = eventClass == .snapshot ? 1 : 0
+            json.member(eventClass.rawValue, sequences[Self.index(eventClass)] + own)
+        }
+        json.endObject()
+        json.member("workers", workers)
+        json.member("open", counters.open)
+        json.member("queued", counters.queued)
+        json.member("in_flight", counters.leased)
+        json.member("kept", counters.kept)
+        json.member("open_bytes", counters.openBytes)
+        json.member("accepted_total", counters.accepted)
+        json.member("rejected_total", counters.rejected)
+        json.member("replied_total", counters.replied)
+        json.member("failed_total", counters.failed)
+        json.member("delivery_total", counters.deliveries)
+        json.member("go_total", counters.goes)
+        json.member("nogo_total", counters.noGoes)
+        json.member("lost_delivery_total", counters.lostDeliveries)
+        json.member("late_total", counters.lateTerminals)
+        json.endObject()
+        try publish(.snapshot, tenant: nil, json: Bytes(json.finished()))
+    }
+
+    private static func index(_ eventClass: EventClass) -> Int {
+        switch eventClass {
+        case .request: 0
+        case .attempt: 1
+        case .worker: 2
+        case .task: 3
+        case .snapshot: 4
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+import ZeroMQ
+
+/// A message on a ROUTER as the decoders read it: without the routing id in front.
+struct ReceivedMessage: FrameSource {
+    let message: Multipart
+
+    var frameCount: Int { message.frameCount - 1 }
+
+    func withFrame<Result, Failure: Error>(
+        _ index: Int,
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe try message.withBytes(at: index + 1, body)
+    }
+
+    func frameBytes(_ index: Int) -> Bytes { message.takeBytes(at: index + 1) }
+
+    /// The connection it came by; nil when the peer chose a routing id of its own.
+    ///
+    /// libzmq's own ids are a zero byte and a number of 4 bytes (zmq_setsockopt(3), ZMQ_ROUTING_ID).
+    var connection: ConnectionID? {
+        unsafe message.withBytes(at: 0) { bytes in
+            guard bytes.count == 5, unsafe bytes[0] == 0 else { return nil }
+            return ConnectionID(unsafe UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self)))
+        }
+    }
+}
+
+extension ConnectionID {
+    /// The routing id as libzmq wants it.
+    var routingID: [UInt8] {
+        [
+            0, UInt8(truncatingIfNeeded: value >> 24), UInt8(truncatingIfNeeded: value >> 16),
+            UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value),
+        ]
+    }
+}

@@ -93,6 +93,7 @@ let package = Package(
         tests("DispatchTests", ["BusProtocol", "CoreTypes", "Dispatch"]),
         tests("ResilienceTests", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
         tests("DialectsTests", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
+        tests("BrokerTests", ["Broker", "BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal"]),
         tests("JournalTests", ["BusProtocol", "CoreTypes", "Journal"]),
         tests("SimulationTests", ["CoreTypes", "Simulation"]),
         tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),

@@ -22,6 +22,29 @@ public enum BusEvent: Hashable, Sendable {
         public var waited: Duration
         /// Acceptance to the end.
         public var duration: Duration
+
+        /// Makes an ending.
+        public init(
+            key: RequestKey,
+            job: JobNumber,
+            task: String?,
+            isReply: Bool,
+            brokerClass: FailureClass?,
+            deliveries: UInt32,
+            paidDeliveries: UInt32,
+            waited: Duration,
+            duration: Duration
+        ) {
+            self.key = key
+            self.job = job
+            self.task = task
+            self.isReply = isReply
+            self.brokerClass = brokerClass
+            self.deliveries = deliveries
+            self.paidDeliveries = paidDeliveries
+            self.waited = waited
+            self.duration = duration
+        }
     }
 
     /// Why a worker was given up.

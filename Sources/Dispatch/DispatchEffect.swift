@@ -42,4 +42,23 @@ public struct BrokerFailure: Hashable, Sendable {
     public var duration: Duration
     /// The lost deliveries, oldest first.
     public var lost: [LostDelivery]
+
+    /// Makes an account.
+    public init(
+        reason: FailureClass,
+        message: String,
+        deliveries: UInt32,
+        attempts: UInt32,
+        waited: Duration,
+        duration: Duration,
+        lost: [LostDelivery]
+    ) {
+        self.reason = reason
+        self.message = message
+        self.deliveries = deliveries
+        self.attempts = attempts
+        self.waited = waited
+        self.duration = duration
+        self.lost = lost
+    }
 }

@@ -1,0 +1,46 @@
+import Dispatch
+import Testing
+
+@testable import Broker
+
+@Suite struct ConnectionsTests {
+    private let first = ConnectionID(1)
+    private let second = ConnectionID(2)
+
+    private func entry(_ descriptor: Int32) -> Connections.Entry {
+        Connections.Entry(descriptor: descriptor, uid: 1000, pid: 42)
+    }
+
+    @Test func anEndedDescriptorNamesItsConnectionOnce() {
+        var connections = Connections()
+        let found1 = connections.enter(first, entry(7))
+        #expect(found1 == nil)
+        let found2 = connections.end(descriptor: 7)
+        #expect(found2 == first)
+        let found3 = connections.end(descriptor: 7)
+        #expect(found3 == nil)
+        #expect(connections[first]?.descriptor == nil)
+        #expect(connections[first]?.pid == 42)
+    }
+
+    @Test func aReusedDescriptorTellsOfTheEndThatWasNotSeen() {
+        var connections = Connections()
+        let found4 = connections.enter(first, entry(7))
+        #expect(found4 == nil)
+        let found5 = connections.enter(second, entry(7))
+        #expect(found5 == first)
+        connections.remove(first)
+        let found6 = connections.end(descriptor: 7)
+        #expect(found6 == second)
+    }
+
+    @Test func removingForgetsTheDescriptorToo() {
+        var connections = Connections()
+        let found7 = connections.enter(first, entry(7))
+        #expect(found7 == nil)
+        connections.remove(first)
+        #expect(connections[first] == nil)
+        let found8 = connections.end(descriptor: 7)
+        #expect(found8 == nil)
+    }
+}

@@ -101,6 +101,7 @@ let package = Package(
             "TelemetryTests",
             ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "Telemetry", "ZeroMQ"]
         ),
+        tests("UnderstudyClientTests", ["BusProtocol", "CoreTypes", "UnderstudyClient", "ZeroMQ"]),
         tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),
         tests(
             "CommandLineTests",

@@ -18,7 +18,11 @@ struct Understudy: ParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Run", subcommands: [BrokerCommand.self, CollectCommand.self, MockCommand.self]),
+            CommandGroup(
+                name: "Run",
+                subcommands: [BrokerCommand.self, CollectCommand.self, MockCommand.self]
+            ),
+            CommandGroup(name: "Use", subcommands: [AskCommand.self]),
             CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),
         ]
     )

@@ -2,6 +2,7 @@ import Configuration
 import EventLoop
 import MockProvider
 import Telemetry
+import UnderstudyClient
 import ZeroMQ
 
 /// How a command ended. The numbers are part of the command line's interface.
@@ -54,6 +55,13 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
             case .inUse: self = .alreadyRunning
             case .store, .socket: self = .trouble
             default: self = .usage
+            }
+        case let error as ClientError:
+            switch error.code {
+            case .noBroker, .noPermission, .noAnswer: self = .unreachable
+            case .badPath, .tooLarge: self = .usage
+            case .badAnswer, .system: self = .trouble
+            default: self = .failed
             }
         case let error as MockError:
             switch error.code {

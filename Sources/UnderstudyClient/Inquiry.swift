@@ -1,0 +1,27 @@
+import BusProtocol
+import CoreTypes
+import EventLoop
+
+/// A message with one short answer: `HELLO`, `PING` or `TASK`. Each may be sent again without harm.
+struct Inquiry {
+    /// What its answer is told by.
+    enum Key: Hashable {
+        case hello
+        case ping([UInt8])
+        case task(RequestID)
+    }
+
+    /// Wait for the answer before it is sent again.
+    static let interval: Duration = .seconds(2)
+    /// Longest wait for an answer of a broker that is there.
+    static let waitMax: Duration = .seconds(30)
+
+    /// Tells inquiries of the same key apart.
+    let number: UInt64
+    let message: OutgoingMessage
+    let giveUpAt: Moment
+    var watch: ReachabilityWatch
+    var timer: TimerID?
+    var wasBlocked = false
+    let answer: CheckedContinuation<Result<AgentReply, ClientError>, Never>
+}

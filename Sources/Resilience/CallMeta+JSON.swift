@@ -29,19 +29,7 @@ extension CallMeta {
             usage.write(into: &writer)
         }
         writer.key("trail")
-        writer.beginArray()
-        let entries = trail.entries
-        if entries.count <= Self.trailEntriesWrittenMax {
-            for entry in entries { entry.write(into: &writer) }
-        } else {
-            let half = Self.trailEntriesWrittenMax / 2
-            for entry in entries.prefix(half) { entry.write(into: &writer) }
-            writer.beginObject()
-            writer.member("omitted", entries.count - 2 * half)
-            writer.endObject()
-            for entry in entries.suffix(half) { entry.write(into: &writer) }
-        }
-        writer.endArray()
+        trail.write(into: &writer)
         writer.endObject()
     }
 
@@ -50,6 +38,24 @@ extension CallMeta {
         var writer = JSONWriter(reserving: 512)
         write(into: &writer)
         return writer.finished()
+    }
+}
+
+extension Trail {
+    /// Writes the array `trail`: at most ``CallMeta/trailEntriesWrittenMax`` entries.
+    public func write(into writer: inout JSONWriter) {
+        writer.beginArray()
+        if entries.count <= CallMeta.trailEntriesWrittenMax {
+            for entry in entries { entry.write(into: &writer) }
+        } else {
+            let half = CallMeta.trailEntriesWrittenMax / 2
+            for entry in entries.prefix(half) { entry.write(into: &writer) }
+            writer.beginObject()
+            writer.member("omitted", entries.count - 2 * half)
+            writer.endObject()
+            for entry in entries.suffix(half) { entry.write(into: &writer) }
+        }
+        writer.endArray()
     }
 }
 

@@ -65,8 +65,8 @@ let package = Package(
         layer(
             "Worker",
             [
-                "BusProtocol", "Configuration", "CoreTypes", "Dialects", "EventLoop", "HTTPTransport", "JSON",
-                "Resilience", "ZeroMQ",
+                "BusProtocol", "CCrypto", "Configuration", "CoreTypes", "Dialects", "EventLoop", "HTTPTransport",
+                "JSON", "Resilience", "ZeroMQ",
             ]
         ),
         layer("Telemetry", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "ZeroMQ"]),
@@ -76,9 +76,9 @@ let package = Package(
         .executableTarget(
             name: "understudy",
             dependencies: [
-                "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop", "JSON",
-                "MockProvider",
-                "Resilience", "Simulation", "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
+                "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop",
+                "HTTPTransport", "JSON", "MockProvider", "Resilience", "Simulation", "Telemetry", "UnderstudyClient",
+                "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house
@@ -102,6 +102,13 @@ let package = Package(
             ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "Telemetry", "ZeroMQ"]
         ),
         tests("UnderstudyClientTests", ["BusProtocol", "CoreTypes", "UnderstudyClient", "ZeroMQ"]),
+        tests(
+            "WorkerTests",
+            [
+                "BusProtocol", "Configuration", "CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider",
+                "Resilience", "Worker", "ZeroMQ",
+            ]
+        ),
         tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),
         tests(
             "CommandLineTests",

@@ -20,7 +20,7 @@ struct Understudy: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Run",
-                subcommands: [BrokerCommand.self, CollectCommand.self, MockCommand.self]
+                subcommands: [BrokerCommand.self, WorkerCommand.self, CollectCommand.self, MockCommand.self]
             ),
             CommandGroup(name: "Use", subcommands: [AskCommand.self]),
             CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),

@@ -1,0 +1,34 @@
+/// The `granted_total` of one session: how many `JOB`s, counted from `READY`, the worker takes.
+///
+/// Grants the capacity less what is held, never more, and never takes back what it granted.
+struct CreditAccount: Sendable, Hashable {
+    /// Most deliveries at once.
+    let capacity: Int
+    /// `JOB`s that came in this session.
+    private(set) var received: UInt64 = 0
+    /// The last total that was said; 0 at the beginning of a session.
+    private(set) var granted: UInt64 = 0
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// Begins a session.
+    mutating func reset() {
+        received = 0
+        granted = 0
+    }
+
+    /// A `JOB` came.
+    mutating func jobReceived() {
+        received += 1
+    }
+
+    /// The total to say now that `held` deliveries are here; nil when nothing changed.
+    mutating func nextTotal(held: Int) -> UInt64? {
+        let total = received + UInt64(max(0, capacity - held))
+        guard total > granted else { return nil }
+        granted = total
+        return total
+    }
+}

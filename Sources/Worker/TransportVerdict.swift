@@ -1,0 +1,34 @@
+import BusProtocol
+import HTTPTransport
+import Resilience
+
+/// What an error of the transport means for the attempt.
+enum TransportVerdict: Sendable, Hashable {
+    /// The attempt failed.
+    case failed(AttemptFailure)
+    /// The call never left this process, for want of room in our own pool: no provider failed, it may be begun again.
+    case notBegun
+    /// We closed the call ourselves: nobody waits for its end.
+    case closed
+
+    /// Sorts `error`.
+    init(_ error: TransportError) {
+        switch error.code {
+        case .cancelled:
+            self = .closed
+        case .queueFull:
+            self = .notBegun
+        case .firstByteTimeout, .silenceTimeout, .totalTimeout:
+            self = .failed(AttemptFailure(.localTimeout, httpStatus: error.status, message: error.message))
+        case .bodyTooLarge, .headTooLarge, .malformedResponse:
+            self = .failed(AttemptFailure(.malformedResponse, httpStatus: error.status, message: error.message))
+        case .certificate, .badURL, .badRequest:
+            // The same again ends the same; another provider may do.
+            self = .failed(AttemptFailure(.connection, sameModelAdvice: false, message: error.message))
+        default:
+            // nameLookup, connect, connectTimeout, tls, sendFailed, closedBeforeHead, closedMidBody, and internal:
+            // descriptors or memory that ran out here come back as quickly as a network does.
+            self = .failed(AttemptFailure(.connection, httpStatus: error.status, message: error.message))
+        }
+    }
+}

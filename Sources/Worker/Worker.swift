@@ -1,0 +1,357 @@
+import BusProtocol
+import CoreTypes
+public import EventLoop
+import Glibc
+import HTTPTransport
+import Resilience
+public import ZeroMQ
+
+/// Calls models for the broker: a thin shell round ``WorkerSession``, with its socket and its HTTP calls on one event
+/// loop, so that a request crosses no thread.
+///
+/// May be started before the broker, and follows it through restarts.
+public actor Worker {
+    /// What the worker tells people.
+    public enum Report: Sendable, Hashable {
+        /// A broker said `WELCOME`; also after each interruption.
+        case joined
+        /// A line for the operator.
+        case note(String)
+    }
+
+    /// How long a broker may be away before the operator is told what to do.
+    private static let patience: Duration = .seconds(1)
+    /// Wait before a call that found no room in our own pool is begun again, and before an unsent `READY` is.
+    private static let pause: Duration = .milliseconds(50)
+    /// Messages that are dropped at most when the socket is emptied: more than credit lets a broker send.
+    private static let staleMessagesMax = 4 * Limits.workerCapacityMax
+
+    private nonisolated let loop: EventLoop
+    private let options: WorkerOptions
+    private let context: Context
+    private let report: @Sendable (Report) -> Void
+    private var session: WorkerSession
+    private var socket: LoopSocket?
+    private var monitor: Monitor?
+    private var transport: HTTPTransport?
+    private var calls: [DeliveryKey: HTTPCall] = [:]
+    private var wakers: [DeliveryKey: TimerID] = [:]
+    private var turn: TurnID?
+    private var ticker: (timer: TimerID, at: Moment)?
+    private var patienceTimer: TimerID?
+    private var hasToldOfAbsence = false
+    private var lagMax: Duration = .zero
+    private var waiter: CheckedContinuation<Result<Void, WorkerError>, Never>?
+    private var result: Result<Void, WorkerError>?
+
+    /// Runs on the loop's thread.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
+
+    /// Makes a worker; it opens nothing before ``run()``.
+    ///
+    /// - Parameter report: Called on the loop's thread.
+    public init(
+        _ options: WorkerOptions,
+        context: Context,
+        on loop: EventLoop,
+        report: @escaping @Sendable (Report) -> Void = { _ in }
+    ) {
+        self.options = options
+        self.context = context
+        self.loop = loop
+        self.report = report
+        var random = SystemRandomNumberGenerator()
+        session = WorkerSession(
+            name: options.name,
+            pid: getpid(),
+            capacity: options.capacity,
+            rules: options.rules,
+            lease: options.lease,
+            seed: random.next()
+        )
+    }
+
+    /// Works until ``drain()`` has come to its end, or ``stop()``. To be called once.
+    ///
+    /// - Throws: ``WorkerError``. Cancelling the task does nothing.
+    public func run() async throws(WorkerError) {
+        precondition(socket == nil && waiter == nil, "a worker runs once")
+        if result == nil { try start() }
+        let ending = await withCheckedContinuation { continuation in
+            if let result { continuation.resume(returning: result) } else { waiter = continuation }
+        }
+        return try ending.get()
+    }
+
+    /// Takes no new work, gives back what was not begun, finishes the rest within the time for it, and ends ``run()``.
+    /// May be called from any thread, more than once.
+    public nonisolated func drain() {
+        loop.execute {
+            self.assumeIsolated { worker in
+                let until = worker.loop.now().advanced(by: worker.options.drain)
+                worker.decide { $0.drain(until: until, into: &$1) }
+            }
+        }
+    }
+
+    /// Ends ``run()`` now: calls are closed, the broker gives what was held to others. May be called from any thread.
+    public nonisolated func stop() {
+        loop.execute { self.assumeIsolated { $0.decide { $0.stop(into: &$1) } } }
+    }
+
+    // MARK: Life
+
+    private func start() throws(WorkerError) {
+        do {
+            let endpoint = try options.directory.endpoint("workers.sock")
+            transport = try HTTPTransport(
+                loop: loop,
+                configuration: HTTPTransport.Configuration(
+                    connectionsPerHostMax: options.capacity,
+                    connectionsMax: options.capacity,
+                    connectionCacheMax: options.capacity,
+                    waitingMax: options.capacity
+                )
+            )
+            var socketOptions = SocketOptions.worker
+            // What is under way is bounded by what the worker holds; a full queue can only mean that nobody is there.
+            socketOptions.sendQueueMax = 0
+            // For the last BYE.
+            socketOptions.linger = .seconds(1)
+            let socket = try Socket(context, .dealer, socketOptions)
+            let monitor = try Monitor(of: socket)
+            self.monitor = monitor
+            try monitor.attach(to: loop) { self.connectionChanged($0) }
+            self.socket = try LoopSocket(
+                socket,
+                on: loop,
+                frameCountMax: Limits.frameCountMax,
+                onFailure: { self.end(.failure(WorkerError(.socket, "the socket to the broker failed: \($0)"))) },
+                onMessage: { self.receive($0) }
+            )
+            // After the socket's own turn, so that one CREDIT answers all messages of a turn.
+            turn = loop.addTurn { _ in self.finishTurn() }
+            try socket.connect(endpoint)
+            awaitBroker()
+        } catch {
+            close()
+            switch error {
+            case let error as EndpointError: throw WorkerError(.directory, "\(error)")
+            case let error as TransportError: throw WorkerError(.transport, "\(error)")
+            default: throw WorkerError(.socket, "cannot open a socket to the broker: \(error)")
+            }
+        }
+    }
+
+    private func end(_ result: Result<Void, WorkerError>) {
+        guard self.result == nil else { return }
+        self.result = result
+        // Not here: this may be inside a message's handler or a call's.
+        loop.execute { self.assumeIsolated { $0.close() } }
+    }
+
+    private func close() {
+        if let turn { loop.removeTurn(turn) }
+        turn = nil
+        for timer in wakers.values { loop.cancel(timer) }
+        wakers.removeAll()
+        if let ticker { loop.cancel(ticker.timer) }
+        ticker = nil
+        if let patienceTimer { loop.cancel(patienceTimer) }
+        patienceTimer = nil
+        transport?.shutDown()
+        transport = nil
+        calls.removeAll()
+        monitor?.close()
+        monitor = nil
+        socket?.detach()
+        socket?.socket.close()
+        socket = nil
+        if let result, let waiter {
+            self.waiter = nil
+            waiter.resume(returning: result)
+        }
+    }
+
+    // MARK: The core
+
+    /// Lets the core decide and carries out what it says.
+    private func decide(_ input: (inout WorkerSession, inout [WorkerEffect]) -> Void) {
+        var effects: [WorkerEffect] = []
+        input(&session, &effects)
+        for effect in effects { perform(effect) }
+        setTicker()
+    }
+
+    private var time: WorkerTime { WorkerTime(now: loop.now(), wall: ProcessFigures.unixMilliseconds()) }
+
+    private func perform(_ effect: WorkerEffect) {
+        switch effect {
+        case .send(let message):
+            send(message)
+        case .beat(let held):
+            let beat = WorkerBeat(held: held, lag: lagMax, residentKiB: ProcessFigures.residentKiB())
+            lagMax = .zero
+            send(WorkerMessage.beat(beat).encoded())
+        case .call(let key, let plan):
+            call(key, plan)
+        case .abort(let key):
+            if let call = calls.removeValue(forKey: key) { transport?.cancel(call) }
+        case .wake(let key, let moment):
+            setWaker(key, at: moment)
+        case .joined:
+            joined()
+        case .note(let text):
+            report(.note(text))
+        case .left:
+            end(.success(()))
+        }
+    }
+
+    private func setWaker(_ key: DeliveryKey, at moment: Moment?) {
+        if let timer = wakers.removeValue(forKey: key) { loop.cancel(timer) }
+        guard let moment else { return }
+        wakers[key] = loop.schedule(at: moment) {
+            self.wakers[key] = nil
+            let time = self.time
+            self.decide { $0.woken(key, time, into: &$1) }
+        }
+    }
+
+    private func setTicker() {
+        let next = session.nextTick
+        guard next != ticker?.at else { return }
+        if let ticker { loop.cancel(ticker.timer) }
+        ticker = next.map { moment in
+            let timer = loop.schedule(at: moment) {
+                self.ticker = nil
+                let time = self.time
+                self.lagMax = max(self.lagMax, moment.duration(to: time.now))
+                self.decide { $0.tick(time, into: &$1) }
+            }
+            return (timer, moment)
+        }
+    }
+
+    // MARK: The broker
+
+    private func receive(_ message: Multipart) {
+        let frames = ReceivedFrames(message: message)
+        let time = time
+        do throws(BusError) {
+            let decoded = try BrokerMessage.decode(frames)
+            var body = Bytes.empty
+            if case .job = decoded { body = frames.takeBody() }
+            decide { $0.receive(decoded, body: body, time, into: &$1) }
+        } catch {
+            let key = frames.keyOfJob
+            decide { $0.receivedUnreadable(key, error, into: &$1) }
+        }
+    }
+
+    /// Says what is due at the end of a turn; true when the socket was used.
+    private func finishTurn() -> Bool {
+        if session.needsReady {
+            openSession()
+            return true
+        }
+        guard let credit = session.takeCredit() else { return false }
+        send(credit)
+        return true
+    }
+
+    private func openSession() {
+        // What is here now belongs to the session before; the core drops it.
+        socket?.drain(limit: Self.staleMessagesMax)
+        guard session.needsReady else { return }
+        let ready = session.ready(now: loop.now())
+        if !trySend(ready) {
+            decide { session, _ in session.readyFailed() }
+            loop.schedule(at: loop.now().advanced(by: Self.pause)) { self.decide { session, _ in session.connected() } }
+        }
+        setTicker()
+    }
+
+    private func send(_ message: OutgoingMessage) {
+        // Unsent means that the connection is gone; the monitor says so in a moment, and the next session repeats
+        // what matters.
+        _ = trySend(message)
+    }
+
+    private func trySend(_ message: OutgoingMessage) -> Bool {
+        guard let socket else { return false }
+        let head = [ProtocolVersion.bytes, message.verb.bytes, message.id, message.header].map { Bytes($0) }
+        do throws(ZeroMQError) {
+            return try socket.socket.send(head + message.body) == .sent
+        } catch {
+            end(.failure(WorkerError(.socket, "cannot send to the broker: \(error)")))
+            return false
+        }
+    }
+
+    private func connectionChanged(_ event: MonitorEvent) {
+        switch event.kind {
+        case .handshakeSucceeded:
+            decide { session, _ in session.connected() }
+        case .disconnected:
+            let time = time
+            decide { $0.disconnected(time, into: &$1) }
+            awaitBroker()
+        default:
+            break
+        }
+    }
+
+    private func joined() {
+        if let patienceTimer { loop.cancel(patienceTimer) }
+        patienceTimer = nil
+        hasToldOfAbsence = false
+        report(.joined)
+    }
+
+    /// Tells the operator, once in each absence, why there is no broker: libzmq keeps trying in silence.
+    private func awaitBroker() {
+        guard patienceTimer == nil, !hasToldOfAbsence, result == nil else { return }
+        patienceTimer = loop.schedule(at: loop.now().advanced(by: Self.patience)) {
+            self.patienceTimer = nil
+            guard !self.session.isOpen, let path = try? self.options.directory.socketPath("workers.sock") else {
+                return
+            }
+            self.hasToldOfAbsence = true
+            let reason = Reachability.check(path: path).explanation(path: path)
+            self.report(.note("waiting for a broker: \(reason)"))
+        }
+    }
+
+    // MARK: Calls
+
+    private func call(_ key: DeliveryKey, _ plan: AttemptPlan) {
+        guard let transport, let delivery = session.deliveries[key], let request = delivery.request else { return }
+        let message = options.rules.httpRequest(plan, owner: delivery.owner, request)
+        calls[key] = transport.start(message) { result in
+            self.callEnded(key, plan, result)
+        }
+    }
+
+    private func callEnded(_ key: DeliveryKey, _ plan: AttemptPlan, _ result: Result<HTTPResponse, TransportError>) {
+        let outcome: CallResult
+        let time = time
+        switch result {
+        case .success(let response):
+            outcome = options.rules.read(response, from: plan.model, wallNow: time.wall)
+        case .failure(let error):
+            switch TransportVerdict(error) {
+            case .closed: return
+            case .failed(let failure): outcome = .failed(failure)
+            case .notBegun:
+                calls[key] = nil
+                loop.schedule(at: time.now.advanced(by: Self.pause)) {
+                    if self.session.isCalling(key, attempt: plan.attempt) { self.call(key, plan) }
+                }
+                return
+            }
+        }
+        if session.isCalling(key, attempt: plan.attempt) { calls[key] = nil }
+        decide { $0.callEnded(key, attempt: plan.attempt, outcome, time, into: &$1) }
+    }
+}

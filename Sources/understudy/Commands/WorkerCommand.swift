@@ -1,0 +1,76 @@
+import ArgumentParser
+import BusProtocol
+import Configuration
+import Glibc
+import HTTPTransport
+import Worker
+import ZeroMQ
+
+/// `understudy worker`: calls models for the broker.
+struct WorkerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Call models for the broker: retry, fall back, answer.",
+        discussion: """
+            Takes requests from the broker in the same directory, as many at a time as \
+            "bus"."worker_capacity" says. May be started before the broker, and follows it through restarts. Keys come \
+            from the environment or from files, as the configuration says; "understudy check" shows which are found.
+
+            The first SIGTERM or Ctrl-C lets it finish what it has ("bus"."drain"), the second ends it at once; the \
+            broker gives what it had to another worker.
+
+            Example:
+              OPENAI_API_KEY=... understudy worker --name night-shift
+            """
+    )
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var child: ChildOptions
+
+    @Option(help: ArgumentHelp("The worker's name in events (default: worker-<pid>).", valueName: "name"))
+    var name: String?
+
+    @Option(help: ArgumentHelp("Requests at a time (default: \"bus\".\"worker_capacity\").", valueName: "count"))
+    var capacity: Int?
+
+    func validate() throws {
+        if let name, !(1...Limits.peerNameBytesMax).contains(name.utf8.count) {
+            throw ValidationError("--name has \(name.utf8.count) bytes; expected 1 to \(Limits.peerNameBytesMax)")
+        }
+        if let capacity, !BusSettings.workerCapacityRange.contains(capacity) {
+            let range = BusSettings.workerCapacityRange
+            throw ValidationError("--capacity is \(capacity); expected \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+
+    func run() throws {
+        HTTPTransport.initializeLibrary()
+        let settings = try common.settings()
+        let directory = try common.endpointDirectory(settings)
+        var options = WorkerOptions(
+            name: name ?? "worker-\(getpid())",
+            directory: directory,
+            settings: settings,
+            keys: KeyRing(of: settings, environment: ProcessEnvironment.current())
+        )
+        if let capacity { options.capacity = capacity }
+        try ServiceHost.run("worker", child: child.ties) { [options] loop, control in
+            let worker = Worker(options, context: try Context(), on: loop) { report in
+                switch report {
+                case .joined:
+                    control.ready()
+                    if !control.isChild { Console.output.line("ready: \(options.name) works for \(directory.path)") }
+                case .note(let text):
+                    Console.error.line(text)
+                }
+            }
+            control.follow { try await worker.run() }
+            return { urgency in
+                switch urgency {
+                case .graceful: worker.drain()
+                case .now: worker.stop()
+                }
+            }
+        }
+    }
+}

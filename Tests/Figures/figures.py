@@ -198,7 +198,7 @@ def measure_flight(binary, count=5000):
 
 
 def measure_kills(binary, kills=200, in_hand=8):
-    bench = Bench(binary, "mock/ok+200", 2, 64)
+    bench = Bench(binary, "mock/ok+40", 2, 64)
     agent = bench.agent()
     events = bench.events()
     accepted, ended, sent = set(), {}, 0

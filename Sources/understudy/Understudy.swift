@@ -22,7 +22,7 @@ struct Understudy: ParsableCommand {
                 name: "Run",
                 subcommands: [BrokerCommand.self, WorkerCommand.self, CollectCommand.self, MockCommand.self]
             ),
-            CommandGroup(name: "Use", subcommands: [AskCommand.self]),
+            CommandGroup(name: "Use", subcommands: [AskCommand.self, DemoCommand.self]),
             CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),
         ]
     )

@@ -112,7 +112,10 @@ let package = Package(
         tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),
         tests(
             "CommandLineTests",
-            ["CLinux", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider", "ZeroMQ", "understudy"]
+            [
+                "BusProtocol", "CLinux", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider", "Telemetry",
+                "ZeroMQ", "understudy",
+            ]
         ),
         tests(
             "IntegrationTests",

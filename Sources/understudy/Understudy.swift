@@ -20,7 +20,9 @@ struct Understudy: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Run",
-                subcommands: [BrokerCommand.self, WorkerCommand.self, CollectCommand.self, MockCommand.self]
+                subcommands: [
+                    UpCommand.self, BrokerCommand.self, WorkerCommand.self, CollectCommand.self, MockCommand.self,
+                ]
             ),
             CommandGroup(name: "Use", subcommands: [AskCommand.self, DemoCommand.self]),
             CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),

@@ -9,7 +9,7 @@ import Testing
 @testable import understudy
 
 /// The program itself, as a process.
-private final class Program: Sendable {
+final class Program: Sendable {
     /// The binary that the build put beside the tests.
     static let path: String = {
         guard let text = unsafe realpath("/proc/self/exe", nil) else { return "" }

@@ -109,6 +109,8 @@ struct AskCommand: ParsableCommand {
                     }
                     await client.close()
                     control.end(answer.show(try result.get()))
+                } catch  where error.code == .cancelled {
+                    control.end(CommandFailure(.failed, "stopped; the request \(id) is cancelled"))
                 } catch {
                     control.end(CommandFailure(error))
                 }

@@ -15,6 +15,7 @@ actor DemoStage {
 
     private nonisolated let loop: EventLoop
     private let environment: [String: String]
+    private let executable: String
     private let day = DemoDay()
     private var bus: Bus?
     private var agents: Task<DemoAgents.Progress, any Error>?
@@ -24,9 +25,14 @@ actor DemoStage {
     /// Runs on the loop's thread.
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
 
-    /// - Parameter environment: That of this process; children get of it what they need.
-    init(loop: EventLoop, environment: [String: String]) {
+    /// Makes a stage; nothing runs yet.
+    ///
+    /// - Parameters:
+    ///   - environment: That of this process; children get of it what they need.
+    ///   - executable: The program that plays the roles; by default this one.
+    init(loop: EventLoop, environment: [String: String], executable: String = "/proc/self/exe") {
         self.loop = loop
+        self.executable = executable
         // The mock provider is on this machine, and nothing of the user's own bus is used.
         self.environment = environment.filter { name, _ in
             !ChildEnvironment.transport.contains(name) && !name.hasPrefix("UNDERSTUDY_")
@@ -98,7 +104,8 @@ actor DemoStage {
             workers: 2,
             isMocked: true,
             script: script,
-            environment: environment
+            environment: environment,
+            executable: executable
         )
         let bus = Bus(loop: loop, configuration: configuration) { report in
             switch report {

@@ -89,6 +89,6 @@ struct CommandFailure: Error {
 
     /// The failure that an error of a library amounts to.
     init(_ error: any Error) {
-        self.init(ExitStatus(of: error), "\(error)")
+        self = error as? CommandFailure ?? CommandFailure(ExitStatus(of: error), "\(error)")
     }
 }

@@ -52,7 +52,10 @@ final class Bus {
         self.configuration = configuration
         self.report = report
         environment = ChildEnvironment(
-            whole: configuration.environment,
+            // The mock provider is on this machine: no proxy may come between.
+            whole: configuration.isMocked
+                ? configuration.environment.filter { !ChildEnvironment.transport.contains($0.key) }
+                : configuration.environment,
             keyVariables: configuration.isMocked ? [] : configuration.settings.keyVariables
         )
         supervisor = Supervisor(

@@ -287,7 +287,7 @@ extension Dispatcher {
             effects.append(.answer(path, .error(id: id, error)))
             return
         }
-        if path.isLockStep { effects.append(.answer(path, .ok(id: id))) }
+        effects.append(.answer(path, .ok(id: id)))
     }
 
     func state(of job: Job, now: Moment) -> RequestState {

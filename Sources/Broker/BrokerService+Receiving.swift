@@ -1,6 +1,7 @@
 import BusProtocol
 import CoreTypes
 import Dispatch
+import EventLoop
 import ZeroMQ
 
 /// From sockets to events.
@@ -37,6 +38,8 @@ extension BrokerService {
     private func tenant(of connection: ConnectionID, _ message: Multipart) -> Tenant? {
         if let entry = agents[connection] { return .user(entry.uid) }
         guard let peer = message.peerAddress else { return nil }
+        // The end of a connection that had the same descriptor must not be taken for the end of this one.
+        sockets?.drainAgentEvents()
         let entry = Connections.Entry(
             descriptor: message.sourceDescriptor,
             uid: peer.uid,
@@ -48,12 +51,14 @@ extension BrokerService {
 
     func agentConnection(_ event: MonitorEvent) {
         switch event.kind {
-        case .disconnected:
-            // What it had sent before it left still counts.
-            sockets?.drainAgents()
-            if let connection = agents.end(descriptor: CInt(event.value)) { agentGone(connection) }
-        case .accepted:
-            if let connection = agents.end(descriptor: CInt(event.value)) { agentGone(connection) }
+        case .disconnected, .accepted:
+            guard let connection = agents.end(descriptor: CInt(event.value)) else { return }
+            // Later, because this may be inside the handler of another agent's message.
+            later { broker in
+                // What it had sent before it left still counts.
+                broker.sockets?.drainAgents()
+                broker.agentGone(connection)
+            }
         case .acceptFailed:
             log("an agent could not connect: error \(event.value); too few file descriptors?")
         default:
@@ -77,6 +82,8 @@ extension BrokerService {
             return
         }
         if workers[connection] == nil {
+            // The end of a connection that had the same descriptor must not be taken for the end of this one.
+            sockets?.drainWorkerEvents()
             let peer = message.peerAddress
             let entry = Connections.Entry(
                 descriptor: message.sourceDescriptor,
@@ -112,12 +119,24 @@ extension BrokerService {
         switch event.kind {
         case .disconnected, .accepted:
             guard let connection = workers.end(descriptor: CInt(event.value)) else { return }
-            process(.workerDisconnected(connection))
-            if event.kind == .disconnected { sockets?.drainWorkers() }
+            // Later, because this may be inside the handler of another worker's message.
+            later { broker in
+                broker.process(.workerDisconnected(connection))
+                broker.sockets?.drainWorkers()
+            }
         case .acceptFailed:
             log("a worker could not connect: error \(event.value); too few file descriptors?")
         default:
             break
+        }
+    }
+
+    /// Does `work` in a turn of its own, unless the broker has ended by then.
+    private func later(_ work: @escaping @Sendable (isolated BrokerService) -> Void) {
+        loop.execute {
+            self.assumeIsolated { broker in
+                if broker.sockets != nil { work(broker) }
+            }
         }
     }
 

@@ -82,6 +82,12 @@ final class BrokerSockets {
     /// Receives everything that agents have sent so far.
     func drainAgents() { agentReceiver?.drain(limit: 1 << 20) }
 
+    /// Reports everything that happened to agents' connections so far. Not inside the handler of these events.
+    func drainAgentEvents() { agentMonitor.drain() }
+
+    /// Reports everything that happened to workers' connections so far. Not inside the handler of these events.
+    func drainWorkerEvents() { workerMonitor.drain() }
+
     /// Closes the sockets and removes their files; the lock ends with the last reference to this object.
     func close() {
         agentMonitor.close()

@@ -59,6 +59,14 @@ public final class Monitor {
         }
     }
 
+    /// Calls `onEvent` for what has happened so far, without waiting for the loop's turn. Not inside `onEvent`.
+    ///
+    /// libzmq reports a connection, and the end of the one whose descriptor it got, before its first message can be
+    /// received: called at that message, this leaves no older event behind that could be taken for the new connection's.
+    public func drain() {
+        attachment?.drain(limit: 1 << 20)
+    }
+
     /// Ends the monitor. Doing so twice is no error.
     public func close() {
         // First of all, for libzmq's I/O thread would wait for ever for a reader of its next event.

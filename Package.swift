@@ -119,7 +119,7 @@ let package = Package(
         ),
         tests(
             "IntegrationTests",
-            ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "UnderstudyClient", "ZeroMQ", "understudy"],
+            ["Configuration", "EventLoop", "understudy"],
             exclude: ["python"]
         ),
     ],

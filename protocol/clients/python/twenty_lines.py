@@ -5,7 +5,6 @@ default = f"{runtime}/understudy" if runtime else f"/tmp/understudy-{os.getuid()
 bus = zmq.Context().socket(zmq.REQ)
 bus.linger = 0
 bus.connect(f"ipc://{os.environ.get('UNDERSTUDY_DIR') or default}/agents.sock")
-
 request = {"messages": [{"role": "user", "content": sys.argv[1] if len(sys.argv) > 1 else "Hello?"}]}
 if len(sys.argv) > 2:
     request["model"] = sys.argv[2]

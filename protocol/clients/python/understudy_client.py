@@ -338,11 +338,9 @@ class Client:
         if len(encoded) > HEADER_BYTES_MAX:
             raise ValueError(f"the header has {len(encoded)} bytes; expected at most {HEADER_BYTES_MAX}")
         frames = [VERSION, verb, id.encode(), encoded]
-        try:
-            self._socket.send_multipart(frames if body is None else [*frames, body], zmq.DONTWAIT)
-        except zmq.Again:
-            # Nobody there, or the pipe is full: silence, after which it is sent again.
-            pass
+        # Nobody there, or the pipe is full: to the caller it is silence, after which it sends again.
+        if self._socket.poll(min(self._resend_every, self._answer_timeout) * 1000, zmq.POLLOUT):
+            self._socket.send_multipart(frames if body is None else [*frames, body])
 
     def _receive(self, until: float, id: str) -> Optional[_Message]:
         """The next message about `id`; None when there is none `until` then. What is late for another is dropped."""

@@ -1,0 +1,70 @@
+import Glibc
+import Testing
+
+@testable import understudy
+
+/// Commands as processes of their own, where they meet each other.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct CommandTests {
+    @Test func aSecondBrokerIsRefusedAndTheFirstGoesOn() async throws {
+        let bus = try await LiveBus(["--mock", "--workers", "1"])
+        for command in ["broker", "up"] {
+            let outcome = await (try LiveBus.command(command, ["--directory", bus.directory.path])).end()
+            #expect(outcome.ending == .status(4), "\(outcome.text)")
+            #expect(outcome.text.contains(bus.directory.path), "\(outcome.text)")
+        }
+        try await bus.run("test_requests.py")
+        try await bus.stop()
+    }
+
+    @Test func aPortInUseIsNamed() async throws {
+        let first = try LiveBus.command("mock")
+        let line = try #require(await first.line("ready: "))
+        let port = try #require(line.firstMatch(of: /:([0-9]+)/)?.output.1)
+        let second = await (try LiveBus.command("mock", ["--port", "\(port)"])).end()
+        #expect(second.ending == .status(4))
+        #expect(second.text.contains("\(port)") && second.text.contains("already in use"), "\(second.text)")
+        first.signal(SIGTERM)
+        #expect(await first.end().ending == .status(0))
+    }
+
+    @Test(arguments: [
+        (#"{"policy": {"attempts_per_model": 0}}"#, "$.policy.attempts_per_model"),
+        (#"{"polycy": {}}"#, "polycy"),
+        (#"{"routing": {"default_chat_model": "nosuch/model"}, "providers": {"openai": {}}}"#, "nosuch"),
+        ("{", "understudy.json"),
+    ])
+    func aWrongConfigurationEndsWithStatus2(text: String, place: String) async throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("understudy.json", text)
+        for command in ["up", "broker", "worker", "collect"] {
+            let arguments = ["--directory", directory.path, "--config", file]
+            let outcome = await (try LiveBus.command(command, arguments)).end()
+            #expect(outcome.ending == .status(2), "\(command): \(outcome.text)")
+            #expect(outcome.text.contains(file) && outcome.text.contains(place), "\(command): \(outcome.text)")
+        }
+        #expect(try directory.names == ["understudy.json"])
+    }
+
+    @Test func aMissingConfigurationEndsWithStatus2() async throws {
+        let directory = try TemporaryDirectory()
+        let file = "\(directory.path)/nosuch.json"
+        let arguments = ["--directory", directory.path, "--config", file]
+        let outcome = await (try LiveBus.command("up", arguments)).end()
+        #expect(outcome.ending == .status(2))
+        #expect(outcome.text.contains(file), "\(outcome.text)")
+    }
+
+    @Test func aDirectoryThatOthersMayEnterIsRefused() async throws {
+        let directory = try TemporaryDirectory()
+        unsafe chmod(directory.path, 0o755)
+        let outcome = await (try LiveBus.command("broker", ["--directory", directory.path])).end()
+        #expect(outcome.ending == .status(2), "\(outcome.text)")
+        #expect(outcome.text.contains("700"), "\(outcome.text)")
+    }
+
+    @Test func controlCWithWorkInHandWaitsForTheWorkers() async throws {
+        let bus = try await LiveBus(["--mock"])
+        try await bus.run("stop_with_work.py")
+        try await bus.end()
+    }
+}

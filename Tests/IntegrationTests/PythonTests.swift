@@ -1,0 +1,39 @@
+import Testing
+
+/// Agents in Python against a real bus. One bus at a time: each is seven processes.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct PythonTests {
+    @Test func theClientsOfTheRepositoryWork() async throws {
+        let bus = try await LiveBus(["--mock"])
+        try await bus.run("test_clients.py")
+        try await bus.stop()
+    }
+
+    @Test func eachMalformedMessageGetsItsErrorAndHarmsNobody() async throws {
+        let bus = try await LiveBus(["--mock"])
+        try await bus.run("test_malformed.py")
+        try await bus.stop()
+    }
+
+    @Test func agentsGetWhatTheProtocolPromises() async throws {
+        let bus = try await LiveBus(["--mock"])
+        try await bus.run("test_requests.py")
+        try await bus.stop()
+    }
+
+    @Test func withoutKeyOrKnownModelNothingIsCalled() async throws {
+        let configuration = """
+            {"routing": {"default_chat_model": "openai/gpt-4o", "fallback_models": ["anthropic/claude-opus-4-5"]},
+             "providers": {"openai": {"key": {"env": "UNDERSTUDY_TEST_KEY_1"}},
+                           "anthropic": {"key": {"env": "UNDERSTUDY_TEST_KEY_2"}}}}
+            """
+        let bus = try await LiveBus(["--workers", "1"], configuration: configuration)
+        try await bus.run("test_no_provider.py")
+        try await bus.stop()
+    }
+
+    @Test func workersDieAndNothingIsLost() async throws {
+        let bus = try await LiveBus(["--mock", "--workers", "4"])
+        try await bus.run("test_worker_deaths.py")
+        try await bus.stop()
+    }
+}

@@ -1,0 +1,171 @@
+"""The clients of protocol/clients/python against a real broker."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+from harness import CLIENTS, DIRECTORY, PATIENCE, BusTest, Events, Peer, children
+
+from understudy_client import BusError, Client, Failed, Rejected, Reply, State, Unreachable, new_id as new_client_id
+
+
+class TwentyLines(unittest.TestCase):
+    path = os.path.join(CLIENTS, "twenty_lines.py")
+
+    def run_it(self, *arguments):
+        command = [sys.executable, "-B", self.path, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+
+    def test_they_are_twenty(self):
+        with open(self.path, encoding="utf-8") as file:
+            self.assertEqual(len(file.readlines()), 20)
+
+    def test_an_answer(self):
+        done = self.run_it("Who is there?")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        answer, meta = done.stdout.splitlines()
+        self.assertIn("Who is there?", answer)
+        self.assertRegex(meta, r"^resolved_model=\S+/\S+ attempts=1 fallbacks=0$")
+
+    def test_a_rescue(self):
+        done = self.run_it("Hello?", "mock/status-503")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout.splitlines()[1], r"^resolved_model=\S+/\S+ attempts=1 fallbacks=1$")
+
+    def test_a_failure(self):
+        done = self.run_it("Hello?", "mock/status-400")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^FAILURE 610 invalid_request: ")
+
+
+class BlockingClient(BusTest):
+    def setUp(self):
+        self.bus = Client(DIRECTORY, answer_timeout=PATIENCE)
+        self.addCleanup(self.bus.close)
+
+    def test_ask(self):
+        reply = self.bus.ask("Who is there?", model="mock/ok", task="task-1", priority=9)
+        self.assertIsInstance(reply, Reply)
+        self.assertIn("Who is there?", reply.text)
+        self.assertEqual((reply.resolved_model, reply.attempts), ("mock/ok", 1))
+        self.bus.task_completed("task-1")
+        # It was acknowledged.
+        with self.assertRaises(BusError) as caught:
+            self.bus.get(reply.id)
+        self.assertEqual(caught.exception.symbol, "gone")
+
+    def test_retries_show(self):
+        reply = self.bus.ask("Hello?", model="mock/fail-first-2")
+        self.assertEqual((reply.attempts, reply.meta["retries"]), (3, 2))
+
+    def test_an_answer_that_is_kept(self):
+        reply = self.bus.ask("Hello?", model="mock/ok", acknowledge=False)
+        self.assertEqual(self.bus.get(reply.id), reply)
+        again = self.bus.ask("Hello?", model="mock/ok", id=reply.id, acknowledge=False)
+        self.assertEqual(again, reply)
+        self.bus.ack(reply.id)
+        with self.assertRaises(BusError) as caught:
+            self.bus.get(reply.id)
+        self.assertEqual(caught.exception.code, 410)
+
+    def test_a_failure(self):
+        with self.assertRaises(Failed) as caught:
+            self.bus.request({"model": "mock/status-503", "fallback_models": [], "messages": [{"role": "user", "content": "x"}]})
+        failed = caught.exception
+        self.assertEqual((failed.status, failed.model), (503, "mock/status-503"))
+        self.assertEqual(failed.meta["attempts"], 3)
+        self.assertEqual(failed.retry, "new_id")
+        self.bus.task_failed("task-2", "llm")
+
+    def test_what_is_rejected(self):
+        with self.assertRaises(Rejected) as caught:
+            self.bus.ask("Hello?", durability="disk")
+        self.assertEqual((caught.exception.code, caught.exception.retry), (501, "never"))
+
+    def test_another_body(self):
+        id = new_client_id()
+        self.bus.ask("Hello?", id=id)
+        with self.assertRaises(BusError) as caught:
+            self.bus.ask("Hello again?", id=id)
+        self.assertEqual((caught.exception.symbol, caught.exception.retry), ("id_conflict", "new_id"))
+
+    def test_what_no_broker_would_take_is_not_sent(self):
+        with self.assertRaisesRegex(ValueError, "the id is 'a b'; expected 1 to 128"):
+            self.bus.ask("Hello?", id="a b")
+        with self.assertRaisesRegex(ValueError, "expected at most 8388608"):
+            self.bus.ask("x" * (8 << 20))
+        with self.assertRaisesRegex(ValueError, "expected at most 65536"):
+            self.bus.ask("Hello?", task="x" * 70_000)
+        self.assertGreater(self.bus.ping(), 0)
+
+    def test_a_malformed_option_is_named(self):
+        with self.assertRaisesRegex(BusError, "priority"):
+            self.bus.ask("Hello?", priority=12)
+
+    def test_get_and_cancel_from_another_connection(self):
+        ended = {}
+
+        def ask(id):
+            with Client(DIRECTORY) as bus:
+                try:
+                    ended[id] = bus.ask("Hello?", model="mock/silent", id=id)
+                except Failed as failed:
+                    ended[id] = failed
+
+        events = Events(b"evt.request.")
+        self.addCleanup(events.close)
+        id = new_client_id()
+        # The subscription is in force when events come.
+        while events.next(0.1) is None:
+            self.bus.ask("Hello?", model="mock/ok")
+        thread = threading.Thread(target=ask, args=(id,))
+        thread.start()
+        while (event := events.next()) and (event["event"], event["id"]) != ("request.accepted", id):
+            pass
+        self.assertIsNotNone(event)
+        state = self.bus.get(id)
+        self.assertIsInstance(state, State)
+        self.assertIn(state.state, ("queued", "leased", "running"))
+        self.assertLessEqual(state.remaining_ms, 1_800_000)
+        cancelled = self.bus.cancel(id)
+        self.assertIsInstance(cancelled, Failed)
+        self.assertEqual((cancelled.code, cancelled.symbol), (499, "cancelled"))
+        thread.join(PATIENCE)
+        self.assertEqual(ended[id].symbol, "cancelled")
+
+    def test_hello(self):
+        self.assertEqual(self.bus.hello("a test")["durabilities"], ["memory"])
+
+    def test_no_broker(self):
+        with tempfile.TemporaryDirectory() as empty, Client(empty, answer_timeout=0.05) as bus:
+            with self.assertRaisesRegex(Unreachable, "there is no .*agents.sock; start one with 'understudy up'"):
+                bus.ping()
+            with self.assertRaises(Unreachable):
+                bus.ask("Hello?", deadline=0.05)
+
+    def test_the_broker_dies_and_comes_back(self):
+        (broker,) = children("broker")
+        epoch = self.bus.hello("a test")["epoch"]
+        ended = {}
+
+        def ask():
+            with Client(DIRECTORY, resend_every=0.2, answer_timeout=PATIENCE) as bus:
+                ended["reply"] = bus.ask("Who is there?", model="mock/ok+700", id="survivor")
+
+        thread = threading.Thread(target=ask)
+        with Peer() as watcher:
+            thread.start()
+            while watcher.ask("GET", b"survivor").verb != "STATE":
+                pass
+            os.kill(broker, signal.SIGKILL)
+        thread.join(PATIENCE)
+        self.assertIn("Who is there?", ended["reply"].text)
+        self.assertGreater(self.bus.hello("a test")["epoch"], epoch)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -114,7 +114,7 @@ let package = Package(
             "CommandLineTests",
             [
                 "BusProtocol", "CLinux", "Configuration", "CoreTypes", "EventLoop", "JSON", "MockProvider", "Telemetry",
-                "ZeroMQ", "understudy",
+                "UnderstudyClient", "ZeroMQ", "understudy",
             ]
         ),
         tests(

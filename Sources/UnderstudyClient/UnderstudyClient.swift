@@ -36,7 +36,7 @@ public actor UnderstudyClient {
     }
 
     /// A request on its way.
-    private struct Flight {
+    struct Flight {
         var exchange: RequestExchange
         let header: RequestHeader
         let body: Bytes
@@ -44,18 +44,18 @@ public actor UnderstudyClient {
         var answer: CheckedContinuation<Result<Outcome, ClientError>, Never>?
     }
 
-    private nonisolated let loop: EventLoop
-    private let configuration: Configuration
-    private let path: String
-    private var link: Link?
-    private var failure: ClientError?
-    private var flights: [RequestID: Flight] = [:]
-    private var inquiries: [Inquiry.Key: [Inquiry]] = [:]
-    private var inquiriesMade: UInt64 = 0
+    nonisolated let loop: EventLoop
+    let configuration: Configuration
+    let path: String
+    var link: Link?
+    var failure: ClientError?
+    var flights: [RequestID: Flight] = [:]
+    var inquiries: [Inquiry.Key: [Inquiry]] = [:]
+    var inquiriesMade: UInt64 = 0
     /// Waits in ``close()``.
     private var closing: CheckedContinuation<Void, Never>?
     /// An `ACK` or `CANCEL` was sent that nobody waits for the answer of.
-    private var hasUnconfirmed = false
+    var hasUnconfirmed = false
     /// When and how the broker's socket was looked at last.
     private var look: (at: Moment, result: Reachability)?
 
@@ -156,23 +156,6 @@ public actor UnderstudyClient {
         let begun = loop.now()
         _ = try await ask(.ping(token), .ping(token: token))
         return begun.duration(to: loop.now())
-    }
-
-    private func ask(_ key: Inquiry.Key, _ message: AgentMessage) async throws(ClientError) -> AgentReply {
-        if let failure { throw failure }
-        let result = await withCheckedContinuation { answer in
-            inquiriesMade += 1
-            let inquiry = Inquiry(
-                number: inquiriesMade,
-                message: message.encoded(),
-                giveUpAt: loop.now().advanced(by: Inquiry.waitMax),
-                watch: ReachabilityWatch(patience: configuration.patience, path: path),
-                answer: answer
-            )
-            inquiries[key, default: []].append(inquiry)
-            send(key, inquiry.number)
-        }
-        return try result.get()
     }
 
     private func check(_ body: Bytes, _ id: RequestID) throws(ClientError) {
@@ -303,133 +286,11 @@ public actor UnderstudyClient {
     }
 
     /// How the broker's socket looks; looked at once for all that ask at the same time.
-    private func reachability() -> Reachability {
+    func reachability() -> Reachability {
         let now = loop.now()
         if let look, look.at.duration(to: now) < .milliseconds(100) { return look.result }
         let result = Reachability.check(path: path)
         look = (now, result)
         return result
-    }
-
-    // MARK: Requests
-
-    private func begin(
-        _ id: RequestID,
-        _ body: Bytes,
-        _ header: RequestHeader,
-        _ answer: CheckedContinuation<Result<Outcome, ClientError>, Never>
-    ) {
-        let now = loop.now()
-        let watch = ReachabilityWatch(patience: configuration.patience, path: path)
-        var exchange = RequestExchange(header: header, watch: watch, now: now)
-        let effects = exchange.begin(now: now)
-        flights[id] = Flight(exchange: exchange, header: header, body: body, answer: answer)
-        perform(effects, id, nil)
-        setTimer(id)
-    }
-
-    private func step(_ id: RequestID, _ input: RequestExchange.Input, _ terminal: Terminal? = nil) {
-        guard let effects = flights[id]?.exchange.handle(input, now: loop.now()) else { return }
-        perform(effects, id, terminal)
-        setTimer(id)
-    }
-
-    private func perform(_ effects: [RequestExchange.Effect], _ id: RequestID, _ terminal: Terminal?) {
-        for effect in effects {
-            switch effect {
-            case .offer(let deadline):
-                guard let flight = flights[id] else { continue }
-                var header = flight.header
-                header.deadline = deadline
-                sendOrBlock(.request(id, header), [flight.body], id)
-            case .get: sendOrBlock(.get(id, wait: .zero), [], id)
-            case .cancel:
-                hasUnconfirmed = true
-                sendOrBlock(.cancel(id), [], id)
-            case .acknowledge:
-                // One that is lost is no harm: the broker forgets the terminal after its ttl.
-                hasUnconfirmed = true
-                _ = link?.send(AgentMessage.acknowledge(id).encoded())
-            case .end(let ending):
-                let answer = flights[id]?.answer
-                flights[id]?.answer = nil
-                answer?.resume(returning: Self.result(ending, terminal))
-            case .forget:
-                if let timer = flights.removeValue(forKey: id)?.timer { loop.cancel(timer) }
-            }
-        }
-    }
-
-    private static func result(
-        _ ending: RequestExchange.Ending,
-        _ terminal: Terminal?
-    ) -> Result<Outcome, ClientError> {
-        switch ending {
-        case .failed(let error):
-            return .failure(error)
-        case .terminal:
-            guard let terminal else { preconditionFailure("an exchange ended in a terminal that nobody put in") }
-            return Result { () throws(ClientError) in try Outcome(terminal) }
-        }
-    }
-
-    private func sendOrBlock(_ message: AgentMessage, _ body: [Bytes], _ id: RequestID) {
-        guard link?.send(message.encoded(body: body)) != true else { return }
-        // Gives no effects: it only moves the timer.
-        _ = flights[id]?.exchange.handle(.blocked, now: loop.now())
-    }
-
-    private func setTimer(_ id: RequestID) {
-        guard let flight = flights[id] else { return }
-        if let timer = flight.timer { loop.cancel(timer) }
-        flights[id]?.timer = loop.schedule(at: flight.exchange.due) { [weak self] in
-            self?.assumeIsolated { client in
-                client.flights[id]?.timer = nil
-                client.step(id, .due(client.reachability()))
-            }
-        }
-    }
-
-    // MARK: Inquiries
-
-    private func send(_ key: Inquiry.Key, _ number: UInt64) {
-        guard let index = inquiries[key]?.firstIndex(where: { $0.number == number }),
-            var inquiry = inquiries[key]?[index]
-        else { return }
-        if let timer = inquiry.timer { loop.cancel(timer) }
-        let now = loop.now()
-        let isSent = link?.send(inquiry.message) == true
-        let wait =
-            isSent ? Inquiry.interval : inquiry.wasBlocked ? RequestExchange.blockedInterval : .zero
-        inquiry.wasBlocked = !isSent
-        inquiry.timer = loop.schedule(at: min(now.advanced(by: wait), inquiry.giveUpAt)) { [weak self] in
-            self?.assumeIsolated { $0.remind(key, number) }
-        }
-        inquiries[key]?[index] = inquiry
-    }
-
-    private func remind(_ key: Inquiry.Key, _ number: UInt64) {
-        guard let index = inquiries[key]?.firstIndex(where: { $0.number == number }) else { return }
-        inquiries[key]?[index].timer = nil
-        let now = loop.now()
-        if let error = inquiries[key]?[index].watch.note(reachability(), now: now) {
-            settle(key, .failure(error), number)
-        } else if let inquiry = inquiries[key]?[index], now >= inquiry.giveUpAt {
-            let text = "a broker is at \(path), but did not answer within \(Inquiry.waitMax)"
-            settle(key, .failure(ClientError(.noAnswer, text)), number)
-        } else {
-            send(key, number)
-        }
-    }
-
-    /// Ends the inquiry of this number, or the eldest of the key.
-    private func settle(_ key: Inquiry.Key, _ result: Result<AgentReply, ClientError>, _ number: UInt64? = nil) {
-        guard var list = inquiries[key],
-            let index = number == nil ? list.indices.first : list.firstIndex(where: { $0.number == number })
-        else { return }
-        let inquiry = list.remove(at: index)
-        inquiries[key] = list.isEmpty ? nil : list
-        if let timer = inquiry.timer { loop.cancel(timer) }
-        inquiry.answer.resume(returning: result)
     }
 }

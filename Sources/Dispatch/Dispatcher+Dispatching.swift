@@ -52,49 +52,52 @@ extension Dispatcher {
 
     /// The worker with the lowest load among those with credit; ties go round.
     ///
-    /// A new worker counts with a part of its capacity that grows over ten seconds, so that it does not get the whole
-    /// backlog at once; a pool that starts together has nobody to spare it and is not held back.
+    /// While another worker is at full speed, a new one counts with a part of its capacity that grows over ten seconds,
+    /// so that it does not get the whole backlog at once; a pool that starts together has nobody to spare it and is not
+    /// held back. Of many workers a sample is compared, but as long as anyone has room, someone is found.
     private mutating func chooseWorker(now: Moment) -> WorkerRecord? {
         let total = workerOrder.count
         guard total > 0 else { return nil }
         let share = configuration.slowStartShare
-        let sampled = total > Self.scanMax
-        let looks = sampled ? Self.scanMax : total
-        var start = rotation % total
-        if sampled { start = Int(random.next() % UInt64(total)) }
-        var best: WorkerRecord?
-        var bestLoad = Double.infinity
-        var bestIndex = 0
-        var cold: WorkerRecord?
+        let start = total > Self.scanMax ? Int(random.next() % UInt64(total)) : rotation % total
+        var plain = Candidate()
+        var spared = Candidate()
         var hasWarm = false
-        for offset in 0..<looks {
+        for offset in 0..<total {
+            if offset >= Self.scanMax, (hasWarm ? spared : plain).worker != nil { break }
             let index = (start + offset) % total
             let worker = workerOrder[index]
             let warmth = worker.warmth(now: now, share: share)
-            if warmth >= 1, !worker.isDisconnected { hasWarm = true }
+            if warmth >= 1, worker.isReachable, !worker.isQuiet { hasWarm = true }
             guard worker.credit > 0 else { continue }
+            let held = Double(worker.held.count)
+            plain.compare(worker, load: held / Double(worker.capacity), index: index)
             let room = max(1, Double(worker.capacity) * warmth)
-            guard Double(worker.held.count) < room else {
-                cold = cold ?? worker
-                continue
-            }
-            let load = Double(worker.held.count) / room
-            if load < bestLoad {
-                best = worker
-                bestLoad = load
-                bestIndex = index
-            }
+            if held < room { spared.compare(worker, load: held / room, index: index) }
         }
-        if let best {
-            rotation = bestIndex + 1
-            return best
+        let best = hasWarm ? spared : plain
+        if let worker = best.worker {
+            rotation = best.index + 1
+            return worker
         }
-        guard let cold else { return nil }
-        guard hasWarm else { return cold }
-        if !warmUpIsPending {
+        if plain.worker != nil, !warmUpIsPending {
             warmUpIsPending = true
             timers.add(.warmUp, due: now.advanced(by: .milliseconds(100)))
         }
         return nil
+    }
+
+    /// The least loaded worker so far; the first one of equals.
+    private struct Candidate {
+        var worker: WorkerRecord?
+        var load = Double.infinity
+        var index = 0
+
+        mutating func compare(_ other: WorkerRecord, load otherLoad: Double, index otherIndex: Int) {
+            guard otherLoad < load else { return }
+            worker = other
+            load = otherLoad
+            index = otherIndex
+        }
     }
 }

@@ -23,6 +23,8 @@ final class WorkerRecord {
     var isDraining = false
     /// The worker takes no new work.
     var isQuiet = false
+    /// The worker gave something back for want of room; until its next `CREDIT` or the next beat it gets nothing.
+    var isFull = false
 
     init(
         connection: ConnectionID,
@@ -41,9 +43,12 @@ final class WorkerRecord {
         leaseUntil = now.advanced(by: lease)
     }
 
+    /// Whether somebody may be there to read what is sent.
+    var isReachable: Bool { !isDisconnected && !isProcessGone }
+
     /// How many more jobs the worker takes: never more than its capacity leaves, whatever it granted.
     var credit: Int {
-        guard !isDisconnected, !isQuiet else { return 0 }
+        guard isReachable, !isQuiet, !isFull else { return 0 }
         return Int(clamping: min(grantedTotal - sentTotal, UInt64(max(0, capacity - held.count))))
     }
 

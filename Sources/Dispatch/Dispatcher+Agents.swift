@@ -53,7 +53,9 @@ extension Dispatcher {
         guard let numbers = agents.removeValue(forKey: connection) else { return }
         for number in numbers.sorted() {
             guard let job = jobs[number] else { continue }
+            let waits = job.listeners.count { $0.path.connection == connection && $0.waitTicket != 0 }
             job.listeners.removeAll { $0.path.connection == connection }
+            for _ in 0..<waits { retireTimer() }
             guard job.isOpen, job.cancelledWith == connection else { continue }
             tellHolderToCancel(job, into: &effects)
             end(

@@ -12,25 +12,29 @@ extension Dispatcher {
         effects.append(.drain(connection))
     }
 
+    /// Gives up `lost` workers. All of them go before anything is handed out again, so that what one of them held does
+    /// not pass through the hands of the next.
     mutating func lose(
-        _ worker: WorkerRecord,
+        _ lost: [WorkerRecord],
         reason: BusEvent.LossReason,
         now: Moment,
         into effects: inout [DispatchEffect]
     ) {
-        remove(worker)
-        let result = loseHeld(of: worker, countsAsDeath: true, now: now, into: &effects)
-        effects.append(
-            .publish(
-                .workerLost(
-                    name: worker.name,
-                    pid: worker.pid,
-                    reason: reason,
-                    requeued: result.requeued,
-                    failed: result.failed
+        for worker in lost { remove(worker) }
+        for worker in lost {
+            let result = loseHeld(of: worker, countsAsDeath: true, now: now, into: &effects)
+            effects.append(
+                .publish(
+                    .workerLost(
+                        name: worker.name,
+                        pid: worker.pid,
+                        reason: reason,
+                        requeued: result.requeued,
+                        failed: result.failed
+                    )
                 )
             )
-        )
+        }
         dispatch(now: now, into: &effects)
     }
 
@@ -102,12 +106,40 @@ extension Dispatcher {
                 now: now,
                 into: &effects
             )
+        } else if started || countsAsDeath {
+            requeue(job, now: now, into: &effects)
         } else {
-            count {
-                $0.leased -= 1
-                $0.queued += 1
-            }
-            queue.push(job, atHead: true)
+            requeueFree(job, now: now, into: &effects)
         }
+    }
+
+    /// Back to the head of the queue, free of charge; a request that nobody takes in the end ends as poison.
+    mutating func requeueFree(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
+        job.returns += 1
+        guard job.returns <= configuration.returnsMax else {
+            end(
+                job,
+                isReply: false,
+                brokerClass: .poison,
+                message: "workers gave the request back \(job.returns) times without starting it",
+                now: now,
+                into: &effects
+            )
+            return
+        }
+        requeue(job, now: now, into: &effects)
+    }
+
+    /// Back to the head of the queue, unless the time is over: nobody could begin a call any more.
+    private mutating func requeue(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
+        guard now < job.expiresAt else {
+            endAtDeadline(job, now: now, into: &effects)
+            return
+        }
+        count {
+            $0.leased -= 1
+            $0.queued += 1
+        }
+        queue.push(job, atHead: true)
     }
 }

@@ -41,6 +41,10 @@ extension Dispatcher {
             return
         }
         tellHolderToCancel(job, into: &effects)
+        endAtDeadline(job, now: now, into: &effects)
+    }
+
+    mutating func endAtDeadline(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
         end(
             job,
             isReply: false,
@@ -54,10 +58,13 @@ extension Dispatcher {
     private mutating func beat(now: Moment, into effects: inout [DispatchEffect]) {
         timers.add(.beat, due: now.advanced(by: configuration.beatInterval))
         tombstones.expire(now: now)
-        for worker in workerOrder where worker.leaseUntil <= now {
+        // A worker that is being drained is dead; its end comes with the last of what it had sent.
+        let lost = workerOrder.filter { $0.leaseUntil <= now && !$0.isDraining }
+        for worker in lost where !worker.isDisconnected {
             effects.append(.order(worker.connection, .beat(.rejoin)))
-            lose(worker, reason: .lease, now: now, into: &effects)
         }
+        for worker in workerOrder { worker.isFull = false }
+        lose(lost, reason: .lease, now: now, into: &effects)
         for worker in workerOrder where !worker.isDisconnected {
             effects.append(.order(worker.connection, .beat(worker.isQuiet ? .quiet : .run)))
         }

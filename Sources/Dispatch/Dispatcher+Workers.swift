@@ -37,6 +37,7 @@ extension Dispatcher {
                 return
             }
             worker.grantedTotal = total
+            worker.isFull = false
             dispatch(now: now, into: &effects)
         case .start(let key):
             start(key, worker: worker, now: now, into: &effects)
@@ -63,8 +64,8 @@ extension Dispatcher {
         now: Moment,
         into effects: inout [DispatchEffect]
     ) {
-        let before = workers[connection]
-        if let before { remove(before) }
+        let before = formerSessions(of: ready.name, connection: connection, pid: pid)
+        for former in before { remove(former) }
         let worker = WorkerRecord(
             connection: connection,
             ready: ready,
@@ -73,6 +74,12 @@ extension Dispatcher {
             now: now,
             lease: configuration.lease
         )
+        if let same = before.first(where: { $0.connection == connection }) {
+            // Read from the tail of a dead worker, READY does not bring it back to life.
+            worker.isDisconnected = same.isDisconnected
+            worker.isProcessGone = same.isProcessGone
+            worker.isDraining = same.isDraining
+        }
         workers[connection] = worker
         workerOrder.append(worker)
 
@@ -100,27 +107,38 @@ extension Dispatcher {
                 )
             )
         )
-        if before == nil {
+        if before.isEmpty {
             effects.append(.publish(.workerJoined(name: worker.name, pid: pid, capacity: worker.capacity)))
-        } else if let before {
+        }
+        for former in before {
             // What the worker no longer has never reached it, or it let go of it: alive, so no death.
-            loseHeld(of: before, countsAsDeath: false, now: now, into: &effects)
+            loseHeld(of: former, countsAsDeath: false, now: now, into: &effects)
         }
         dispatch(now: now, into: &effects)
     }
 
+    /// The sessions that end with a `READY`: that of the connection, and those of the same process whose connection broke.
+    private func formerSessions(of name: String, connection: ConnectionID, pid: Int32?) -> [WorkerRecord] {
+        workerOrder.filter { former in
+            if former.connection == connection { return true }
+            guard let pid, former.pid == pid, former.name == name else { return false }
+            return former.isDisconnected && !former.isProcessGone
+        }
+    }
+
     /// Whether a worker that opens a session keeps what it holds. A finished result is wanted as long as nothing has won;
-    /// an unfinished delivery only if it is the current one and no connected worker has it.
+    /// an unfinished delivery only if it is still the lease of one of its former sessions, or of a worker that is not
+    /// connected.
     private mutating func reclaim(
         _ held: WorkerReady.Held,
         for worker: WorkerRecord,
-        before: WorkerRecord?,
+        before: [WorkerRecord],
         now: Moment
     ) -> Bool {
         let number = held.key.job
         guard let job = jobs[number], job.isOpen, job.body.hash == held.bodyHash else { return false }
         if case .leased(let holder, let started, let since) = job.phase, held.key.delivery == job.deliveries,
-            holder === before || holder.isDisconnected
+            holder !== worker, holder.isDisconnected || before.contains(where: { $0 === holder })
         {
             holder.held[number] = nil
             worker.held[number] = held.key.delivery
@@ -150,6 +168,8 @@ extension Dispatcher {
                 .order(worker.connection, .noGo(key, session: worker.session, reason: reason, wait: nil))
             )
         }
+        // Nobody is there to get the GO: nothing is spent, and nothing must look as if it were.
+        guard worker.isReachable else { return }
         guard let job = jobs[key.job] else { return refuse(.superseded) }
         switch job.phase {
         case .ended(_, let reason):
@@ -164,7 +184,9 @@ extension Dispatcher {
                 effects.append(.order(worker.connection, .go(key, session: worker.session)))
                 return
             }
-            guard key.attempt > job.lastAttempt else { return refuse(.superseded) }
+            guard key.attempt > job.lastAttempt, key.attempt - job.lastAttempt <= configuration.attemptsMax else {
+                return refuse(.superseded)
+            }
             guard job.attempts < configuration.attemptsMax else {
                 refuse(.ended)
                 end(
@@ -179,7 +201,7 @@ extension Dispatcher {
             }
             job.attempts += 1
             job.lastAttempt = key.attempt
-            if !started { job.paidDeliveries += 1 }
+            if !started { job.paid.append(key.delivery) }
             job.phase = .leased(worker, started: true, since: since)
             count { $0.goes += 1 }
             effects.append(.order(worker.connection, .go(key, session: worker.session)))
@@ -206,13 +228,14 @@ extension Dispatcher {
                 // A result without a GO was not bought through the bus; it is not trusted to have been bought at all.
                 let error = BusError(.unexpected, "REPLY for \(key) without a GO; START every attempt first")
                 effects.append(.order(worker.connection, .error(id: key.bytes, error)))
+                effects.append(.order(worker.connection, .acknowledge(key)))
                 requeueFree(job, now: now, into: &effects)
                 return
             }
         } else {
             // An older delivery. Its reply is paid for and wins if nothing has won yet; its failure decides nothing
             // while a newer delivery may still succeed.
-            guard isReply, job.attempts > 0 else {
+            guard isReply, job.paid.contains(key.delivery) else {
                 late(key, isReply: isReply, worker: worker, into: &effects)
                 return
             }
@@ -241,7 +264,11 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         release(key, from: worker)
-        if reason == .draining { worker.isQuiet = true }
+        switch reason {
+        case .draining: worker.isQuiet = true
+        case .full: worker.isFull = true
+        case .noGo: break
+        }
         if let job = jobs[key.job], case .leased(let holder, let started, _) = job.phase, holder === worker,
             key.delivery == job.deliveries
         {
@@ -252,27 +279,6 @@ extension Dispatcher {
             }
         }
         dispatch(now: now, into: &effects)
-    }
-
-    /// Back to the head of the queue, free of charge; a request that nobody takes in the end ends as poison.
-    private mutating func requeueFree(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
-        job.returns += 1
-        guard job.returns <= configuration.returnsMax else {
-            end(
-                job,
-                isReply: false,
-                brokerClass: .poison,
-                message: "workers gave the request back \(job.returns) times without starting it",
-                now: now,
-                into: &effects
-            )
-            return
-        }
-        count {
-            $0.leased -= 1
-            $0.queued += 1
-        }
-        queue.push(job, atHead: true)
     }
 
     private func release(_ key: DeliveryKey, from worker: WorkerRecord) {

@@ -33,6 +33,9 @@ public struct Dispatcher: ~Copyable {
         self.configuration = configuration
         random = SeededGenerator(seed: configuration.seed)
         tombstones = Tombstones(seed: random.next())
+        // Numbers go on from 4096 per millisecond of broker time, so that a worker that outlived a broker cannot mistake
+        // a new job for one it had; they stay below 2^53, which every reader of JSON keeps exactly.
+        jobLast = (UInt64(clamping: configuration.epoch) & (1 << 41 - 1)) << 12
         timers.add(.beat, due: now.advanced(by: configuration.beatInterval))
     }
 
@@ -62,7 +65,7 @@ public struct Dispatcher: ~Copyable {
             drainIfDead(connection, into: &effects)
         case .workerDrained(let connection):
             if let worker = workers[connection], worker.isDraining {
-                lose(worker, reason: .died, now: now, into: &effects)
+                lose([worker], reason: .died, now: now, into: &effects)
             }
         case .stalled(let gap):
             for worker in workerOrder { worker.leaseUntil = worker.leaseUntil.advanced(by: gap) }
@@ -124,11 +127,13 @@ public struct Dispatcher: ~Copyable {
         } else {
             effects.append(.keepTerminal(job.number))
         }
-        for listener in job.listeners {
+        let listeners = job.listeners
+        job.listeners.removeAll()
+        for listener in listeners {
             effects.append(.sendTerminal(listener.path, job.number, job.key.id))
             detach(listener.path.connection, from: job)
+            if listener.waitTicket != 0 { retireTimer() }
         }
-        job.listeners.removeAll()
         if let connection = job.cancelledWith { detach(connection, from: job) }
         effects.append(
             .publish(
@@ -163,6 +168,7 @@ public struct Dispatcher: ~Copyable {
 
     mutating func detach(_ connection: ConnectionID, from job: Job) {
         agents[connection]?.remove(job.number)
+        if agents[connection]?.isEmpty == true { agents[connection] = nil }
     }
 
     mutating func retireTimer() {
@@ -179,6 +185,7 @@ public struct Dispatcher: ~Copyable {
     }
 
     private mutating func endAll(now: Moment, into effects: inout [DispatchEffect]) {
+        isStopping = true
         for job in jobs.values.filter(\.isOpen).sorted(by: { $0.number < $1.number }) {
             tellHolderToCancel(job, into: &effects)
             end(

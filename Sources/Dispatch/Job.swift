@@ -35,7 +35,8 @@ final class Job {
     var phase: Phase
     var listeners: [Listener] = []
     var deliveries: UInt32 = 0
-    var paidDeliveries: UInt32 = 0
+    /// The deliveries that got a `GO`, oldest first.
+    var paid: [UInt32] = []
     var attempts: UInt32 = 0
     var lastAttempt: UInt32 = 0
     var deaths = 0
@@ -63,6 +64,8 @@ final class Job {
         phase = .queued(ticket: 0)
     }
 
+    var paidDeliveries: UInt32 { UInt32(paid.count) }
+
     var isOpen: Bool {
         if case .ended = phase { return false }
         return true
@@ -70,7 +73,4 @@ final class Job {
 
     /// Time from acceptance to the first delivery, or to `now` if there was none.
     func waited(now: Moment) -> Duration { acceptedAt.duration(to: firstDeliveredAt ?? now) }
-
-    /// The delivery that is or was last with a worker.
-    var currentDelivery: DeliveryKey { DeliveryKey(job: number, delivery: deliveries, attempt: lastAttempt) }
 }

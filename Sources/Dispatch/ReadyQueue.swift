@@ -27,6 +27,9 @@ struct ReadyQueue {
 
     var isEmpty: Bool { count == 0 }
 
+    /// Entries held, stale ones included.
+    var entryCount: Int { lanes.reduce(0) { $0 + $1.front.count + $1.entries.count - $1.head } }
+
     /// Puts `job` behind the others of its priority, or before them when it comes back from a lost worker.
     mutating func push(_ job: Job, atHead: Bool = false) {
         ticketLast += 1

@@ -11,6 +11,12 @@ extension Dispatcher {
         while !queue.isEmpty {
             guard let worker = chooseWorker(now: now) else { return }
             guard let job = queue.pop() else { return }
+            guard now < job.expiresAt else {
+                // Its timer is due in this same turn. Ending takes it out of the queue.
+                queue.push(job, atHead: true)
+                endAtDeadline(job, now: now, into: &effects)
+                continue
+            }
             deliver(job, to: worker, now: now, into: &effects)
         }
     }

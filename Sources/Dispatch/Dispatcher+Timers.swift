@@ -44,6 +44,7 @@ extension Dispatcher {
         endAtDeadline(job, now: now, into: &effects)
     }
 
+    /// Ends `job` because its time is over.
     mutating func endAtDeadline(_ job: Job, now: Moment, into effects: inout [DispatchEffect]) {
         end(
             job,

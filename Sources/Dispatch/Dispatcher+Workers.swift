@@ -128,7 +128,7 @@ extension Dispatcher {
 
     /// Whether a worker that opens a session keeps what it holds. A finished result is wanted as long as nothing has won;
     /// an unfinished delivery only if it is still the lease of one of its former sessions, or of a worker that is not
-    /// connected.
+    /// connected. A worker may be back before the end of its former connection is seen.
     private mutating func reclaim(
         _ held: WorkerReady.Held,
         for worker: WorkerRecord,
@@ -138,7 +138,8 @@ extension Dispatcher {
         let number = held.key.job
         guard let job = jobs[number], job.isOpen, job.body.hash == held.bodyHash else { return false }
         if case .leased(let holder, let started, let since) = job.phase, held.key.delivery == job.deliveries,
-            holder !== worker, holder.isDisconnected || before.contains(where: { $0 === holder })
+            holder !== worker,
+            holder.isDisconnected || holder.isSameProcess(as: worker) || before.contains(where: { $0 === holder })
         {
             holder.held[number] = nil
             worker.held[number] = held.key.delivery
@@ -272,7 +273,10 @@ extension Dispatcher {
         if let job = jobs[key.job], case .leased(let holder, let started, _) = job.phase, holder === worker,
             key.delivery == job.deliveries
         {
-            if started {
+            if now >= job.expiresAt {
+                // Most likely the answer to a NOGO of that reason: the worker is not lost.
+                endAtDeadline(job, now: now, into: &effects)
+            } else if started {
                 settleLoss(of: job, worker: worker, countsAsDeath: false, now: now, into: &effects)
             } else {
                 requeueFree(job, now: now, into: &effects)

@@ -43,6 +43,9 @@ final class WorkerRecord {
         leaseUntil = now.advanced(by: lease)
     }
 
+    /// Whether both sessions are known to be of one worker.
+    func isSameProcess(as other: WorkerRecord) -> Bool { pid != nil && pid == other.pid && name == other.name }
+
     /// Whether somebody may be there to read what is sent.
     var isReachable: Bool { !isDisconnected && !isProcessGone }
 

@@ -155,6 +155,22 @@ final class Program: Sendable {
         #expect(lines == ["understudy: --since is \"2026-02-30\"; expected a day such as 2026-02-15"])
     }
 
+    /// Two processes hash differently: what depended on the order of a set or a dictionary would show.
+    @Test func theSimulationRepeatsItselfInAnotherProcess() async throws {
+        let arguments = ["simulate", "--seeds", "30", "--from", "7", "--trace"]
+        let first = await (try Program(arguments)).end()
+        let second = await (try Program(arguments)).end()
+        #expect(first.ending == .status(0), "\(first.lines.suffix(5))")
+        #expect(first.lines.contains { $0.hasPrefix("violations") })
+        // The first line of the summary has the speed in it.
+        #expect(first.lines.filter { !$0.hasPrefix("seeds ") } == second.lines.filter { !$0.hasPrefix("seeds ") })
+    }
+
+    @Test(arguments: [["--seeds", "0"], ["--from", "18446744073709551615"], ["--seeds", "x"], ["--tail", "-1"]])
+    func theSimulationRefusesSeedsThatAreNone(arguments: [String]) async throws {
+        #expect(await (try Program(["simulate"] + arguments)).end().ending == .status(2))
+    }
+
     @Test func aChildOfAnotherParentRefusesToLive() async throws {
         let (lines, ending) = await (try Program(["mock", "--parent", "1"])).end()
         #expect(ending == .status(70))

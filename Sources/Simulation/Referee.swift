@@ -1,0 +1,194 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+
+/// Judges the dispatcher by its effects alone, against a model of its own of what the protocol promises.
+///
+/// Lists are in order of numbers, so that the same play finds the same violation in every process.
+final class Referee {
+    let configuration: DispatchConfiguration
+    private(set) var violation: Simulation.Violation?
+
+    var now = Moment.zero
+    /// By job number, from 1.
+    var records: [RequestRecord] = []
+    /// Records whose terminal is not forgotten.
+    var live: [RequestRecord] = []
+    var byKey: [RequestKey: RequestRecord] = [:]
+    /// Until when a forgotten id is remembered.
+    var remembered: [RequestKey: (body: BodyHash, until: Moment)] = [:]
+    /// By connection number, from 1; nil for agents.
+    var seats: [Seat?] = []
+    /// Lock-step messages that wait for their answer; the time when a `GET` must have its `STATE`.
+    var pending: [AgentPath: Int] = [:]
+    var waits: [(path: AgentPath, job: JobNumber, due: Moment)] = []
+    var expected = Counters()
+    var isStopping = false
+
+    // Of the event in hand.
+    var event = DispatchEvent.wake
+    var answers: [Answer] = []
+    var answersDue: [Answer]?
+    var ended: [RequestRecord] = []
+    var audience: [AgentPath] = []
+    var endedWith: [FailureClass?] = []
+    var holderAtEnd: [ConnectionID?] = []
+    var mustCancel: [RequestRecord] = []
+    var cancelOrders: [JobNumber] = []
+    var lost: [JobNumber] = []
+    var accepted: RequestRecord?
+    var startAnswers = 0
+    var acknowledged = 0
+    var dismissed: [Seat] = []
+
+    init(configuration: DispatchConfiguration) { self.configuration = configuration }
+
+    /// Notes the first broken rule; later ones may only follow from it.
+    func fail(_ invariant: String, _ message: @autoclosure () -> String) {
+        if violation == nil { violation = Simulation.Violation(invariant: invariant, message: message()) }
+    }
+
+    /// Judges one event and what the dispatcher made of it.
+    func observe(_ event: DispatchEvent, _ effects: [DispatchEffect], _ counters: Counters, now: Moment) {
+        self.now = now
+        self.event = event
+        answers = []
+        answersDue = nil
+        ended = []
+        audience = []
+        endedWith = []
+        holderAtEnd = []
+        mustCancel = []
+        cancelOrders = []
+        lost = []
+        accepted = nil
+        startAnswers = 0
+        acknowledged = 0
+        dismissed = []
+        begin()
+        for effect in effects where violation == nil { check(effect, effects) }
+        if violation == nil { conclude() }
+        if violation == nil { compare(counters) }
+    }
+
+    /// A worker begins an HTTP call.
+    func callBegan(_ key: DeliveryKey) {
+        guard let record = record(key.job) else { return fail("calls have a GO", "call \(key) of no request") }
+        if !record.goes.contains(key.attempt) { fail("calls have a GO", "call \(key) without a GO") }
+        if record.calls.contains(key.attempt) { fail("calls never exceed GOs", "call \(key) for the second time") }
+        record.calls.append(key.attempt)
+    }
+
+    /// Judges the end of a play, after everything was ended.
+    func finish(_ counters: Counters, now: Moment) {
+        self.now = now
+        for record in records where record.isOpen {
+            fail("accepted means kept", "\(record.number) \(record.key.id) was accepted and never ended")
+        }
+        let unanswered = pending.filter { $0.value > 0 }
+        if !unanswered.isEmpty {
+            let paths = unanswered.keys.map { TraceText.text($0) }.sorted().joined(separator: ", ")
+            fail("one answer to each lock-step message", "no answer to \(paths)")
+        }
+        compare(counters)
+    }
+
+    func record(_ number: JobNumber) -> RequestRecord? {
+        let index = Int(number.value) - 1
+        return records.indices.contains(index) ? records[index] : nil
+    }
+
+    func seat(_ connection: ConnectionID) -> Seat {
+        let index = Int(connection.value)
+        while seats.count <= index { seats.append(nil) }
+        if let seat = seats[index] { return seat }
+        let seat = Seat(connection)
+        seats[index] = seat
+        return seat
+    }
+
+    // MARK: - Events
+
+    private func begin() {
+        switch event {
+        case .agent(let path, let tenant, let message, let body):
+            begin(message, from: path, tenant, body)
+        case .agentDisconnected(let connection):
+            leave(connection)
+        case .worker(let connection, let message, _):
+            begin(message, from: seat(connection))
+        case .workerDisconnected(let connection):
+            seat(connection).isDisconnected = true
+        case .workerProcessGone(let connection):
+            seat(connection).isGone = true
+        case .stalled(let gap):
+            for seat in seats {
+                if let seat { seat.leaseUntil = seat.leaseUntil.advanced(by: gap) }
+            }
+        case .stop:
+            isStopping = true
+        case .endAll:
+            isStopping = true
+        case .workerDrained, .wake:
+            break
+        }
+    }
+
+    // MARK: - Effects
+
+    private func check(_ effect: DispatchEffect, _ effects: [DispatchEffect]) {
+        switch effect {
+        case .answer(let path, let reply): check(reply, to: path)
+        case .sendTerminal(let path, let job, let id): checkTerminal(job, id, to: path)
+        case .order(let connection, let message): check(message, to: seat(connection), effects)
+        case .deliver(let connection, let key, let header): checkDelivery(key, header, to: seat(connection))
+        case .keepRequest(let job, let key): accept(job, key)
+        case .keepTerminal(let job): checkKeep(job)
+        case .composeTerminal(let job, let failure): checkCompose(job, failure)
+        case .forget(let job): forget(job)
+        case .drain(let connection): checkDrain(seat(connection))
+        case .publish(.deliveryLost(_, let key, _)): checkLoss(key)
+        case .publish(.workerLost(let name, _, let reason, _, _)): checkWorkerLost(name, reason)
+        case .publish(.requestLate): expected.lateTerminals += 1
+        case .publish: break
+        }
+    }
+
+    // MARK: - After the effects
+
+    private func conclude() {
+        concludeAgents()
+        concludeWorkers()
+        guard case .wake = event else { return }
+        for record in live {
+            if record.isOpen, record.expiresAt.advanced(by: configuration.deadlineGrace) <= now {
+                fail("deadlines are kept", "\(record.number) is open at \(now), it expired at \(record.expiresAt)")
+            }
+            if let endedAt = record.endedAt, endedAt.advanced(by: record.ttl) <= now {
+                fail("ttl is kept", "\(record.number) ended at \(endedAt) and is kept at \(now), ttl \(record.ttl)")
+            }
+        }
+        for wait in waits where wait.due <= now {
+            fail(
+                "GET waits as long as it said",
+                "\(TraceText.text(wait.path)) has no answer at \(now), due \(wait.due)"
+            )
+        }
+    }
+
+    private func compare(_ counters: Counters) {
+        expected.queued = 0
+        expected.leased = 0
+        expected.kept = 0
+        expected.openBytes = 0
+        for record in live {
+            switch record.state {
+            case .queued: expected.queued += 1
+            case .leased: expected.leased += 1
+            case .ended: expected.kept += 1
+            }
+            if record.isOpen { expected.openBytes += record.body.byteCount }
+        }
+        if counters != expected { fail("counters are true", "found \(counters), expected \(expected)") }
+    }
+}

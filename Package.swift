@@ -105,8 +105,8 @@ let package = Package(
         tests(
             "WorkerTests",
             [
-                "BusProtocol", "Configuration", "CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider",
-                "Resilience", "Worker", "ZeroMQ",
+                "BusProtocol", "Configuration", "CoreTypes", "Dialects", "EventLoop", "HTTPTransport", "JSON",
+                "MockProvider", "Resilience", "Worker", "ZeroMQ",
             ]
         ),
         tests("MockProviderTests", ["CoreTypes", "EventLoop", "HTTPTransport", "JSON", "MockProvider"]),

@@ -20,29 +20,29 @@ public actor Worker {
     }
 
     /// How long a broker may be away before the operator is told what to do.
-    private static let patience: Duration = .seconds(1)
+    static let patience: Duration = .seconds(1)
     /// Wait before a call that found no room in our own pool is begun again, and before an unsent `READY` is.
-    private static let pause: Duration = .milliseconds(50)
+    static let pause: Duration = .milliseconds(50)
     /// Messages that are dropped at most when the socket is emptied: more than credit lets a broker send.
-    private static let staleMessagesMax = 4 * Limits.workerCapacityMax
+    static let staleMessagesMax = 4 * Limits.workerCapacityMax
 
-    private nonisolated let loop: EventLoop
-    private let options: WorkerOptions
+    nonisolated let loop: EventLoop
+    let options: WorkerOptions
     private let context: Context
-    private let report: @Sendable (Report) -> Void
-    private var session: WorkerSession
-    private var socket: LoopSocket?
-    private var monitor: Monitor?
-    private var transport: HTTPTransport?
-    private var calls: [DeliveryKey: HTTPCall] = [:]
+    let report: @Sendable (Report) -> Void
+    var session: WorkerSession
+    var socket: LoopSocket?
+    var monitor: Monitor?
+    var transport: HTTPTransport?
+    var calls: [DeliveryKey: HTTPCall] = [:]
     private var wakers: [DeliveryKey: TimerID] = [:]
     private var turn: TurnID?
     private var ticker: (timer: TimerID, at: Moment)?
-    private var patienceTimer: TimerID?
-    private var hasToldOfAbsence = false
+    var patienceTimer: TimerID?
+    var hasToldOfAbsence = false
     private var lagMax: Duration = .zero
     private var waiter: CheckedContinuation<Result<Void, WorkerError>, Never>?
-    private var result: Result<Void, WorkerError>?
+    var result: Result<Void, WorkerError>?
 
     /// Runs on the loop's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
@@ -143,7 +143,7 @@ public actor Worker {
         }
     }
 
-    private func end(_ result: Result<Void, WorkerError>) {
+    func end(_ result: Result<Void, WorkerError>) {
         guard self.result == nil else { return }
         self.result = result
         // Not here: this may be inside a message's handler or a call's.
@@ -176,14 +176,14 @@ public actor Worker {
     // MARK: The core
 
     /// Lets the core decide and carries out what it says.
-    private func decide(_ input: (inout WorkerSession, inout [WorkerEffect]) -> Void) {
+    func decide(_ input: (inout WorkerSession, inout [WorkerEffect]) -> Void) {
         var effects: [WorkerEffect] = []
         input(&session, &effects)
         for effect in effects { perform(effect) }
         setTicker()
     }
 
-    private var time: WorkerTime { WorkerTime(now: loop.now(), wall: ProcessFigures.unixMilliseconds()) }
+    var time: WorkerTime { WorkerTime(now: loop.now(), wall: ProcessFigures.unixMilliseconds()) }
 
     private func perform(_ effect: WorkerEffect) {
         switch effect {
@@ -218,7 +218,7 @@ public actor Worker {
         }
     }
 
-    private func setTicker() {
+    func setTicker() {
         let next = session.nextTick
         guard next != ticker?.at else { return }
         if let ticker { loop.cancel(ticker.timer) }
@@ -231,127 +231,5 @@ public actor Worker {
             }
             return (timer, moment)
         }
-    }
-
-    // MARK: The broker
-
-    private func receive(_ message: Multipart) {
-        let frames = ReceivedFrames(message: message)
-        let time = time
-        do throws(BusError) {
-            let decoded = try BrokerMessage.decode(frames)
-            var body = Bytes.empty
-            if case .job = decoded { body = frames.takeBody() }
-            decide { $0.receive(decoded, body: body, time, into: &$1) }
-        } catch {
-            let key = frames.keyOfJob
-            decide { $0.receivedUnreadable(key, error, into: &$1) }
-        }
-    }
-
-    /// Says what is due at the end of a turn; true when the socket was used.
-    private func finishTurn() -> Bool {
-        if session.needsReady {
-            openSession()
-            return true
-        }
-        guard let credit = session.takeCredit() else { return false }
-        send(credit)
-        return true
-    }
-
-    private func openSession() {
-        // What is here now belongs to the session before; the core drops it.
-        socket?.drain(limit: Self.staleMessagesMax)
-        guard session.needsReady else { return }
-        let ready = session.ready(now: loop.now())
-        if !trySend(ready) {
-            decide { session, _ in session.readyFailed() }
-            loop.schedule(at: loop.now().advanced(by: Self.pause)) { self.decide { session, _ in session.connected() } }
-        }
-        setTicker()
-    }
-
-    private func send(_ message: OutgoingMessage) {
-        // Unsent means that the connection is gone; the monitor says so in a moment, and the next session repeats
-        // what matters.
-        _ = trySend(message)
-    }
-
-    private func trySend(_ message: OutgoingMessage) -> Bool {
-        guard let socket else { return false }
-        let head = [ProtocolVersion.bytes, message.verb.bytes, message.id, message.header].map { Bytes($0) }
-        do throws(ZeroMQError) {
-            return try socket.socket.send(head + message.body) == .sent
-        } catch {
-            end(.failure(WorkerError(.socket, "cannot send to the broker: \(error)")))
-            return false
-        }
-    }
-
-    private func connectionChanged(_ event: MonitorEvent) {
-        switch event.kind {
-        case .handshakeSucceeded:
-            decide { session, _ in session.connected() }
-        case .disconnected:
-            let time = time
-            decide { $0.disconnected(time, into: &$1) }
-            awaitBroker()
-        default:
-            break
-        }
-    }
-
-    private func joined() {
-        if let patienceTimer { loop.cancel(patienceTimer) }
-        patienceTimer = nil
-        hasToldOfAbsence = false
-        report(.joined)
-    }
-
-    /// Tells the operator, once in each absence, why there is no broker: libzmq keeps trying in silence.
-    private func awaitBroker() {
-        guard patienceTimer == nil, !hasToldOfAbsence, result == nil else { return }
-        patienceTimer = loop.schedule(at: loop.now().advanced(by: Self.patience)) {
-            self.patienceTimer = nil
-            guard !self.session.isOpen, let path = try? self.options.directory.socketPath("workers.sock") else {
-                return
-            }
-            self.hasToldOfAbsence = true
-            let reason = Reachability.check(path: path).explanation(path: path)
-            self.report(.note("waiting for a broker: \(reason)"))
-        }
-    }
-
-    // MARK: Calls
-
-    private func call(_ key: DeliveryKey, _ plan: AttemptPlan) {
-        guard let transport, let delivery = session.deliveries[key], let request = delivery.request else { return }
-        let message = options.rules.httpRequest(plan, owner: delivery.owner, request)
-        calls[key] = transport.start(message) { result in
-            self.callEnded(key, plan, result)
-        }
-    }
-
-    private func callEnded(_ key: DeliveryKey, _ plan: AttemptPlan, _ result: Result<HTTPResponse, TransportError>) {
-        let outcome: CallResult
-        let time = time
-        switch result {
-        case .success(let response):
-            outcome = options.rules.read(response, from: plan.model, wallNow: time.wall)
-        case .failure(let error):
-            switch TransportVerdict(error) {
-            case .closed: return
-            case .failed(let failure): outcome = .failed(failure)
-            case .notBegun:
-                calls[key] = nil
-                loop.schedule(at: time.now.advanced(by: Self.pause)) {
-                    if self.session.isCalling(key, attempt: plan.attempt) { self.call(key, plan) }
-                }
-                return
-            }
-        }
-        if session.isCalling(key, attempt: plan.attempt) { calls[key] = nil }
-        decide { $0.callEnded(key, attempt: plan.attempt, outcome, time, into: &$1) }
     }
 }

@@ -1,0 +1,95 @@
+import BusProtocol
+import CoreTypes
+import EventLoop
+import ZeroMQ
+
+// The socket to the broker.
+extension Worker {
+    func receive(_ message: Multipart) {
+        let frames = ReceivedFrames(message: message)
+        let time = time
+        do throws(BusError) {
+            let decoded = try BrokerMessage.decode(frames)
+            var body = Bytes.empty
+            if case .job = decoded { body = frames.takeBody() }
+            decide { $0.receive(decoded, body: body, time, into: &$1) }
+        } catch {
+            let key = frames.keyOfJob
+            decide { $0.receivedUnreadable(key, error, into: &$1) }
+        }
+    }
+
+    /// Says what is due at the end of a turn; true when the socket was used.
+    func finishTurn() -> Bool {
+        if session.needsReady {
+            openSession()
+            return true
+        }
+        guard let credit = session.takeCredit() else { return false }
+        send(credit)
+        return true
+    }
+
+    private func openSession() {
+        // What is here now belongs to the session before; the core drops it.
+        socket?.drain(limit: Self.staleMessagesMax)
+        guard session.needsReady else { return }
+        let ready = session.ready(now: loop.now())
+        if !trySend(ready) {
+            decide { session, _ in session.readyFailed() }
+            loop.schedule(at: loop.now().advanced(by: Self.pause)) { self.decide { session, _ in session.connected() } }
+        }
+        setTicker()
+    }
+
+    func send(_ message: OutgoingMessage) {
+        // Unsent means that the connection is gone; the monitor says so in a moment, and the next session repeats
+        // what matters.
+        _ = trySend(message)
+    }
+
+    private func trySend(_ message: OutgoingMessage) -> Bool {
+        guard let socket else { return false }
+        let head = [ProtocolVersion.bytes, message.verb.bytes, message.id, message.header].map { Bytes($0) }
+        do throws(ZeroMQError) {
+            return try socket.socket.send(head + message.body) == .sent
+        } catch {
+            end(.failure(WorkerError(.socket, "cannot send to the broker: \(error)")))
+            return false
+        }
+    }
+
+    func connectionChanged(_ event: MonitorEvent) {
+        switch event.kind {
+        case .handshakeSucceeded:
+            decide { session, _ in session.connected() }
+        case .disconnected:
+            let time = time
+            decide { $0.disconnected(time, into: &$1) }
+            awaitBroker()
+        default:
+            break
+        }
+    }
+
+    func joined() {
+        if let patienceTimer { loop.cancel(patienceTimer) }
+        patienceTimer = nil
+        hasToldOfAbsence = false
+        report(.joined)
+    }
+
+    /// Tells the operator, once in each absence, why there is no broker: libzmq keeps trying in silence.
+    func awaitBroker() {
+        guard patienceTimer == nil, !hasToldOfAbsence, result == nil else { return }
+        patienceTimer = loop.schedule(at: loop.now().advanced(by: Self.patience)) {
+            self.patienceTimer = nil
+            guard !self.session.isOpen, let path = try? self.options.directory.socketPath("workers.sock") else {
+                return
+            }
+            self.hasToldOfAbsence = true
+            let reason = Reachability.check(path: path).explanation(path: path)
+            self.report(.note("waiting for a broker: \(reason)"))
+        }
+    }
+}

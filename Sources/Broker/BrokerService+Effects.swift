@@ -19,6 +19,7 @@ extension BrokerService {
         var batch: [DispatchEffect] = []
         swap(&batch, &effects)
         for effect in batch { perform(effect, inHand: inHand) }
+        dispatcher.keptBytes = store.terminalBytes
         batch.removeAll(keepingCapacity: true)
         if effects.isEmpty { swap(&batch, &effects) }
         scheduleWake()

@@ -10,6 +10,8 @@ public struct DispatchConfiguration: Sendable {
     public var openBytesMax = 1 << 30
     /// Most terminals kept for their `ACK`.
     public var keptTerminalsMax = 1_000_000
+    /// Most bytes of terminals kept for their `ACK`.
+    public var keptBytesMax = 1 << 30
     /// Most ids remembered after their terminal went; about 70 bytes each.
     public var tombstonesMax = 16_000_000
     /// Most connections that wait for one request.

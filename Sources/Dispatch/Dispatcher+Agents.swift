@@ -194,6 +194,13 @@ extension Dispatcher {
                 retryAfter: configuration.busyRetryAfter
             )
         }
+        if keptBytes >= configuration.keptBytesMax {
+            return BusError(
+                .storeFull,
+                "terminals that wait for their ACK hold \(keptBytes) of \(configuration.keptBytesMax) bytes",
+                retryAfter: configuration.stoppingRetryAfter
+            )
+        }
         if counters.kept >= configuration.keptTerminalsMax || tombstones.count >= configuration.tombstonesMax {
             return BusError(
                 .storeFull,

@@ -28,6 +28,10 @@ public struct Dispatcher: ~Copyable {
     /// Counts for telemetry and tests.
     public private(set) var counters = Counters()
 
+    /// Bytes of the terminals that the job store keeps now. The dispatcher never sees a terminal: the shell keeps this true
+    /// after each event's effects.
+    public var keptBytes = 0
+
     /// Starts with nothing accepted and no worker; `now` starts the beat.
     public init(configuration: DispatchConfiguration, now: Moment) {
         self.configuration = configuration

@@ -40,4 +40,7 @@ public struct StoredTerminal: Hashable, Sendable {
         self.header = header
         self.body = body
     }
+
+    /// Bytes of header and body.
+    public var byteCount: Int { body.reduce(header.count) { $0 + $1.count } }
 }

@@ -15,6 +15,9 @@ public struct MemoryJobStore: JobStore, ~Copyable {
 
     public var durability: RequestHeader.Durability { .memory }
 
+    /// Bytes of the terminals that are kept.
+    public private(set) var terminalBytes = 0
+
     /// Jobs that are kept.
     public var count: Int { entries.count }
 
@@ -26,10 +29,11 @@ public struct MemoryJobStore: JobStore, ~Copyable {
     public mutating func keepTerminal(_ job: JobNumber, _ terminal: StoredTerminal) {
         guard case .open = entries[job] else { preconditionFailure("job \(job) is not open") }
         entries[job] = .ended(terminal)
+        terminalBytes += terminal.byteCount
     }
 
     public mutating func forget(_ job: JobNumber) {
-        entries[job] = nil
+        if case .ended(let terminal) = entries.removeValue(forKey: job) { terminalBytes -= terminal.byteCount }
     }
 
     public func body(of job: JobNumber) -> [Bytes]? {

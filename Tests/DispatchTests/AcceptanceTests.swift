@@ -180,6 +180,16 @@ struct AcceptanceTests {
         #expect(agent.request("a") == [.error(.gone)])
     }
 
+    @Test("a store full of bytes refuses new requests until an ACK")
+    func storeBytes() {
+        let bus = Scenario { $0.keptBytesMax = 1000 }
+        let agent = bus.attached()
+        bus.dispatcher.keptBytes = 1000
+        #expect(agent.request("a") == [.rejected(.storeFull)])
+        bus.dispatcher.keptBytes = 999
+        #expect(agent.request("a") == [.accepted("a")])
+    }
+
     @Test("a broker that stops takes nothing new, and serves what it has")
     func stopping() {
         let bus = Scenario()

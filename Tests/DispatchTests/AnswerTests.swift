@@ -1,7 +1,8 @@
 import BusProtocol
 import CoreTypes
-import Dispatch
 import Testing
+
+@testable import Dispatch
 
 @Suite("Lock-step agents get one answer each, attached ones what the table says")
 struct AnswerTests {
@@ -218,6 +219,19 @@ struct AnswerTests {
         #expect(first.request("a") == [.duplicate("a")])
         bus.pass(.seconds(1))
         #expect(bus.attached().get("a") == [.state(.queued)])
+    }
+
+    @Test("agents that ask with a long wait and leave, again and again, leave nothing behind")
+    func waitsOfTheDeparted() {
+        let bus = Scenario()
+        bus.attached().request("a")
+        for _ in 0..<5000 {
+            let getter = bus.lockStep()
+            getter.get("a", wait: .seconds(80_000))
+            getter.disconnect()
+        }
+        #expect(bus.dispatcher.timers.count < 2100)
+        #expect(bus.dispatcher.agents.count == 1)
     }
 
     @Test("after BYE or a closed connection nothing is sent there; another connection gets it all")

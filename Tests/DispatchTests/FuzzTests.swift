@@ -1,7 +1,8 @@
 import BusProtocol
 import CoreTypes
-import Dispatch
 import Testing
+
+@testable import Dispatch
 
 @Suite("Any order of events")
 struct FuzzTests {
@@ -222,7 +223,10 @@ struct FuzzTests {
         #expect(counters.open == 0 && counters.openBytes == 0 && counters.kept == 0)
         #expect(counters.accepted > 20 && counters.goes > 10)
         #expect(counters.replied > 0 && counters.lostDeliveries > 0 && counters.noGoes > 0)
+        #expect(storm.bus.dispatcher.jobs.isEmpty && storm.bus.dispatcher.numbers.isEmpty)
+        #expect(storm.bus.dispatcher.agents.isEmpty)
         storm.bus.pass(.seconds(21))
+        #expect(storm.bus.dispatcher.tombstones.count == 0)
         _ = storm.attached[0].take()
         #expect(storm.attached[0].get("r0") == [.error(.unknownRequest)])
     }

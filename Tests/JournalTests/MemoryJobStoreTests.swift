@@ -33,6 +33,23 @@ import Testing
         #expect(store.count == 1)
     }
 
+    @Test func itCountsTheBytesOfTerminalsOnly() throws {
+        var store = MemoryJobStore()
+        store.keepRequest(JobNumber(1), try key("a"), body: [Bytes("question")])
+        #expect(store.terminalBytes == 0)
+        store.keepTerminal(
+            JobNumber(1),
+            StoredTerminal(.reply, header: Bytes("{}"), body: [Bytes("an"), Bytes("swer")])
+        )
+        #expect(store.terminalBytes == 8)
+        store.keepRequest(JobNumber(2), try key("b"), body: [Bytes("question")])
+        store.forget(JobNumber(2))
+        #expect(store.terminalBytes == 8)
+        store.forget(JobNumber(1))
+        store.forget(JobNumber(1))
+        #expect(store.terminalBytes == 0)
+    }
+
     @Test func itPromisesMemoryOnly() {
         #expect(MemoryJobStore().durability == .memory)
     }

@@ -5,7 +5,7 @@ import Testing
 
 /// A broker in virtual time: agents and workers speak, and read what came back. Every effect goes through the ``Ledger``.
 final class Scenario {
-    private(set) var dispatcher: Dispatcher
+    var dispatcher: Dispatcher
     private(set) var now = Moment.zero
     private(set) var ledger = Ledger()
     /// The effects of the last event.

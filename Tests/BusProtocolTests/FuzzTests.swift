@@ -4,7 +4,7 @@ import Testing
 
 /// Frames of any bytes: a value or a `BusError`, never a trap, and the answer can always be sent.
 @Suite struct FuzzTests {
-    @Test(.timeLimit(.minutes(1)), arguments: 0..<4)
+    @Test(.timeLimit(.minutes(10)), arguments: 0..<4)
     func randomFramesAreDecodedOrRefused(part: Int) {
         var random = RandomMessages(seed: UInt64(1000 + part))
         let verbs = Verb.allCases.map(\.bytes)
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: 0..<4)
+    @Test(.timeLimit(.minutes(10)), arguments: 0..<4)
     func mutatedMessagesAreDecodedOrRefused(part: Int) {
         var random = RandomMessages(seed: UInt64(2000 + part))
         for _ in 0..<1000 {

@@ -51,7 +51,7 @@ struct AskTests {
         #expect(CommandFailure(ClientError(code, "why")).status == status)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `without a broker ask ends with 3 and says where it looked`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `without a broker ask ends with 3 and says where it looked`() async throws {
         let directory = try TemporaryDirectory()
         let program = try Program(["ask", "--directory", directory.path, "Hello"])
         let (lines, ending) = await program.end()
@@ -60,7 +60,7 @@ struct AskTests {
     }
 
     @Test(
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(10)),
         arguments: [["ask"], ["ask", "--deadline", "10", "Hi"], ["ask", "--id", "a b", "Hi"]]
     )
     func `wrong arguments end with 2`(arguments: [String]) async throws {

@@ -88,7 +88,7 @@ private let player = """
     while :; do sleep 0.05; done
     """
 
-@Suite(.timeLimit(.minutes(1))) struct BusTests {
+@Suite(.timeLimit(.minutes(10))) struct BusTests {
     @Test func aBusStartsAndStopsInOrderAndLeavesNothing() async throws {
         let rehearsal = try Rehearsal(script: player)
         var lines: [String] = []

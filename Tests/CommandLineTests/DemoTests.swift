@@ -27,7 +27,7 @@ struct DemoTests {
         #expect(Set(named).isSubset(of: Set(day.tasks.map(\.requests[0].text))))
     }
 
-    @Test(.timeLimit(.minutes(1))) func `played over real processes the figures are the article's`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `played over real processes the figures are the article's`() async throws {
         let host = try TestLoop()
         let directory = try TemporaryDirectory()
         var environment = ProcessEnvironment.current()
@@ -45,7 +45,7 @@ struct DemoTests {
         #expect(directory.names.isEmpty)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a demo that is stopped leaves nothing behind`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a demo that is stopped leaves nothing behind`() async throws {
         let host = try TestLoop()
         let directory = try TemporaryDirectory()
         var environment = ProcessEnvironment.current()

@@ -71,7 +71,7 @@ final class Program: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ProgramTests {
+@Suite(.timeLimit(.minutes(10))) struct ProgramTests {
     @Test func helpGoesToStandardOutputAndIsNoError() async throws {
         let (lines, ending) = await (try Program(["--help"])).end()
         #expect(ending == .status(0))

@@ -8,20 +8,20 @@ import Testing
 
 /// The recorded and quoted exchanges of many providers, when `UNDERSTUDY_CORPUS` names their folder.
 @Suite struct CorpusTests {
-    @Test(.timeLimit(.minutes(1))) func everyErrorOfTheDialectIsReadAsExpected() throws {
+    @Test(.timeLimit(.minutes(10))) func everyErrorOfTheDialectIsReadAsExpected() throws {
         let files = try Corpus.files(kind: "error").filter { $0.dialect == "openai-chat" }
         for file in files { check(file) }
         print("corpus: \(files.count) errors of this dialect")
     }
 
     /// The other dialects' errors come through their OpenAI-compatible endpoints in much the same envelopes.
-    @Test(.timeLimit(.minutes(1))) func errorStatusesOfOtherDialectsAreReadAsExpected() throws {
+    @Test(.timeLimit(.minutes(10))) func errorStatusesOfOtherDialectsAreReadAsExpected() throws {
         let files = try Corpus.files(kind: "error").filter { $0.dialect != "openai-chat" && $0.status >= 400 }
         for file in files { check(file) }
         print("corpus: \(files.count) errors of other dialects")
     }
 
-    @Test(.timeLimit(.minutes(1))) func everyGoodReplyIsASuccess() throws {
+    @Test(.timeLimit(.minutes(10))) func everyGoodReplyIsASuccess() throws {
         for file in try Corpus.files(kind: "ok") where file.dialect == "openai-chat" {
             let reading = file.read()
             guard case .success(let summary) = reading else {
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func requestsOfTheDialectTravelOnUnchangedButForTheirModel() throws {
+    @Test(.timeLimit(.minutes(10))) func requestsOfTheDialectTravelOnUnchangedButForTheirModel() throws {
         for file in try Corpus.files(kind: "ok") where file.dialect == "openai-chat" {
             guard let body = file.exchange["request"]?["body"], body["messages"] != nil else { continue }
             let request = try ChatRequest(Bytes(body.serialized()))

@@ -47,7 +47,7 @@ private func incrementSynchronously(_ resident: Resident) {
     resident.assumeIsolated { $0.increment() }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExecutorTests {
     @Test func actorMethodsRunOnTheLoopsThread() async throws {
         try await withLoop { loop in

@@ -11,7 +11,7 @@ private final class Record: @unchecked Sendable {
     var count = 0
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReactorTests {
     @Test func readableDescriptorIsReportedUntilItIsRead() async throws {
         try await withLoop { loop in

@@ -3,7 +3,7 @@ import EventLoop
 import HTTPTransport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ControlTests {
     @Test func firstByteTimeoutEndsASilentCall() async throws {
         let (closings, closed) = AsyncStream<Bool>.makeStream()

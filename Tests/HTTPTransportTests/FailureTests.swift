@@ -4,7 +4,7 @@ import Glibc
 import HTTPTransport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct FailureTests {
     @Test func connectionClosedBeforeTheHead() async throws {
         let server = ScriptedServer { connection in _ = connection.readRequest() }

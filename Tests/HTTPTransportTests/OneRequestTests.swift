@@ -3,7 +3,7 @@ import HTTPTransport
 import Testing
 
 /// One call sends one request, also where libcurl by itself would send it again.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct OneRequestTests {
     @Test(arguments: [2, 60_000, 3 << 20], [false, true])
     func requestIsNotSentAgainWhenAReusedConnectionDies(bodyBytes: Int, byReset: Bool) async throws {

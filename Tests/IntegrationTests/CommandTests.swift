@@ -4,7 +4,7 @@ import Testing
 @testable import understudy
 
 /// Commands as processes of their own, where they meet each other.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct CommandTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CommandTests {
     @Test func aSecondBrokerIsRefusedAndTheFirstGoesOn() async throws {
         let bus = try await LiveBus(["--mock", "--workers", "1"])
         for command in ["broker", "up"] {

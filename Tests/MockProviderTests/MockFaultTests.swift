@@ -74,7 +74,7 @@ import Testing
         #expect(response.brokenBy == .reset)
     }
 
-    @Test(.timeLimit(.minutes(1))) func silentCallIsCountedNeverAnsweredAndNotedWhenLeft() throws {
+    @Test(.timeLimit(.minutes(10))) func silentCallIsCountedNeverAnsweredAndNotedWhenLeft() throws {
         do {
             let silent = try mock.client()
             silent.send(MockFixture.call("silent", id: "t/quiet"))

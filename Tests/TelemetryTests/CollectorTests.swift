@@ -7,7 +7,7 @@ import ZeroMQ
 
 @testable import Telemetry
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct CollectorTests {
     private func event(_ sequence: UInt64, epoch: UInt64 = 1) -> FrameList {
         let json = #"{"event":"worker.left","time_ms":\#(Recorder.day),"worker":"w","pid":1}"#

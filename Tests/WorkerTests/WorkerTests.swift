@@ -12,7 +12,7 @@ import ZeroMQ
 @testable import Worker
 
 /// A real worker between a broker played by the test and a real mock provider.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct WorkerTests {
     private func body(_ model: String, fallbacks: String = "") -> String {
         #"{"model":"mock/\#(model)","fallback_models":[\#(fallbacks)],"messages":[{"role":"user","content":"Hi"}]}"#

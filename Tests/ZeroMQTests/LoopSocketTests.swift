@@ -136,7 +136,7 @@ private actor PerpetualMotion {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct LoopSocketTests {
     private let directory = TemporaryDirectory()
     private let context: Context

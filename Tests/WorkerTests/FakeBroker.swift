@@ -94,14 +94,14 @@ actor FakeBroker {
 
     /// The first message not yet claimed that `matches`; waits for it.
     ///
-    /// - Throws: ``TookTooLong`` after 40 s, more than any machine needs, so that a test that fails also ends.
+    /// - Throws: ``TookTooLong`` after 5 min, more than any machine needs, so that a test that fails also ends.
     func hear(_ matches: @escaping @Sendable (WorkerMessage) -> Bool) async throws -> Heard {
         if let index = unclaimed.firstIndex(where: { matches($0.message) }) { return unclaimed.remove(at: index) }
         lastWaiter += 1
         let number = lastWaiter
         return try await withCheckedThrowingContinuation { continuation in
             waiters[number] = Waiter(matches: matches, continuation: continuation)
-            loop.schedule(at: loop.now().advanced(by: .seconds(40))) {
+            loop.schedule(at: loop.now().advanced(by: .seconds(300))) {
                 self.waiters.removeValue(forKey: number)?.continuation.resume(throwing: TookTooLong())
             }
         }

@@ -59,6 +59,8 @@ struct Scenario {
         // Job numbers count from 1, so that the referee can keep lists.
         dispatch.epoch = 0
         dispatch.beatInterval = .seconds([1, 2, 4][random.below(3)])
+        // Short leases are lost more often, and more often while others still work.
+        if random.chance(0.5) { dispatch.lease = dispatch.beatInterval * 2 + .seconds(1) }
         if random.chance(0.3) { dispatch.dedup = .seconds(5 + random.below(20)) }
         if random.chance(0.1) { dispatch.openRequestsMax = 3 }
         if random.chance(0.1) { dispatch.openBytesMax = 3000 }

@@ -12,7 +12,13 @@ extension World {
         case 0, 1:
             if let worker { crash(worker) }
         case 2, 3:
-            if let worker { freeze(worker, until: after(.milliseconds(100), .seconds(random.chance(0.5) ? 5 : 40))) }
+            // Often it wakes just after it was given up, while another has its work.
+            let lease = configuration.lease
+            let until =
+                random.chance(0.5)
+                ? after(lease - .seconds(1), lease + configuration.beatInterval + .seconds(3))
+                : after(.milliseconds(100), .seconds(5))
+            if let worker { freeze(worker, until: until) }
         case 4:
             stall()
         case 5:

@@ -157,7 +157,7 @@ final class Program: Sendable {
 
     /// Two processes hash differently: what depended on the order of a set or a dictionary would show.
     @Test func theSimulationRepeatsItselfInAnotherProcess() async throws {
-        let arguments = ["simulate", "--seeds", "30", "--from", "7", "--trace"]
+        let arguments = ["simulate", "--seeds", "60", "--from", "7", "--trace"]
         let first = await (try Program(arguments)).end()
         let second = await (try Program(arguments)).end()
         #expect(first.ending == .status(0), "\(first.lines.suffix(5))")

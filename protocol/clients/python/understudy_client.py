@@ -255,6 +255,10 @@ class Client:
                 next_send = time.monotonic() + wait
             elif message.verb == b"ERROR":
                 error = BusError("ERROR", message.header)
+                if error.retry == "same_id" and error.retry_after_ms is not None:
+                    # Too many wait for this request already.
+                    next_send = time.monotonic() + error.retry_after_ms / 1000
+                    continue
                 # The broker was started again and held the request in memory only.
                 is_lost = is_accepted and error.symbol == "unknown_request"
                 if not is_lost or on_loss == "fail":

@@ -118,9 +118,10 @@ final class Referee {
         case .worker(let connection, let message, _):
             begin(message, from: seat(connection))
         case .workerDisconnected(let connection):
-            seat(connection).isDisconnected = true
+            // Without a session there is nothing to lose; one that a late READY opens then has its lease to end it.
+            if seat(connection).session != nil { seat(connection).isDisconnected = true }
         case .workerProcessGone(let connection):
-            seat(connection).isGone = true
+            if seat(connection).session != nil { seat(connection).isGone = true }
         case .stalled(let gap):
             for seat in seats {
                 if let seat { seat.leaseUntil = seat.leaseUntil.advanced(by: gap) }

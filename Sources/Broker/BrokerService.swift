@@ -78,6 +78,11 @@ public actor BrokerService {
         try await withCheckedThrowingContinuation { waiter = $0 }
     }
 
+    /// Takes no new requests, and goes on with the open ones until ``stop()``. From any thread.
+    public nonisolated func quiesce() {
+        loop.execute { self.assumeIsolated { $0.process(.stop) } }
+    }
+
     /// Takes no new requests, lets the open ones end for a while, then ends ``run(onReady:)``. From any thread.
     public nonisolated func stop() {
         loop.execute { self.assumeIsolated { $0.beginStop() } }

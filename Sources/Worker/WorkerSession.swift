@@ -206,6 +206,10 @@ struct WorkerSession: Sendable {
         beatAt = time.now.advanced(by: beatInterval)
         effects.append(.joined)
         let kept = Set(welcome.keep.map(\.wholeDelivery))
+        for key in welcome.keep where deliveries[key.wholeDelivery] == nil {
+            // An answer to an older READY; the broker would wait for what nobody has.
+            effects.append(.send(WorkerMessage.returned(key.wholeDelivery, reason: .noGo).encoded()))
+        }
         for key in deliveries.keys.sorted(by: { ($0.job, $0.delivery) < ($1.job, $1.delivery) }) {
             guard kept.contains(key), let delivery = deliveries[key] else {
                 forget(key, into: &effects)

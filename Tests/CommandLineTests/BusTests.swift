@@ -82,6 +82,7 @@ private final class Rehearsal: Sendable {
 /// Plays a role well: says what it was given, is ready, and waits for SIGTERM.
 private let player = """
     trap 'echo "$role stops"; exit 0' TERM
+    trap '' USR1
     echo "$role runs: $*"
     if [ "$role" = mock ]; then echo "ready port=4711" >&3; else echo "ready" >&3; fi
     exec 3>&-

@@ -51,6 +51,7 @@ struct CollectCommand: ParsableCommand {
             }
             return { urgency in
                 switch urgency {
+                case .quiet: break
                 case .graceful: collector.stop()
                 case .now: control.end()
                 }

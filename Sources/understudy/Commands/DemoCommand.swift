@@ -30,7 +30,9 @@ struct DemoCommand: ParsableCommand {
                 try Self.compare(report, phases)
                 Self.pointOn()
             }
-            return { _ in stage.stop() }
+            return { urgency in
+                if urgency != .quiet { stage.stop() }
+            }
         }
     }
 

@@ -60,7 +60,8 @@ struct MockCommand: ParsableCommand {
             if !control.isChild {
                 Console.output.line("ready: the mock provider answers at \(provider.baseURL)")
             }
-            return { _ in
+            return { urgency in
+                guard urgency != .quiet else { return }
                 // Its clients wait for nothing that is worth keeping: both ways to end are the same.
                 provider.shutDown()
                 control.end()

@@ -55,7 +55,9 @@ struct UpCommand: ParsableCommand {
                 Self.show(report, agents: agents, control)
             }
             bus.start()
-            return { _ in bus.stop() }
+            return { urgency in
+                if urgency != .quiet { bus.stop() }
+            }
         }
     }
 

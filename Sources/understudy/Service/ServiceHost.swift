@@ -6,6 +6,8 @@ import ZeroMQ
 
 /// How a service is asked to end.
 enum StopUrgency: Sendable {
+    /// Take nothing new, but stay until told to end. Comes from a supervisor that stops others first.
+    case quiet
     /// Take nothing new, finish what runs.
     case graceful
     /// End at once; what runs is given up.
@@ -16,7 +18,7 @@ enum StopUrgency: Sendable {
 ///
 /// The first SIGINT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once.
 enum ServiceHost {
-    /// What a service answers to ``StopUrgency``; called on the loop's thread, `graceful` at most once and first.
+    /// What a service answers to ``StopUrgency``; called on the loop's thread, `graceful` at most once and before `now`.
     typealias Stop = (StopUrgency) -> Void
 
     /// Runs a service until it ends. For the main thread, before any other is made; call it once.
@@ -129,7 +131,8 @@ final class ServiceControl: Sendable {
     /// Passes signals to `stop`. On the loop's thread.
     func listen(_ stop: @escaping ServiceHost.Stop) throws(SystemError) {
         var count = 0
-        _ = try SignalSource(loop: loop) { _ in
+        _ = try SignalSource(loop: loop) { number in
+            if number == SignalSource.quiet { return stop(.quiet) }
             count += 1
             stop(count == 1 ? .graceful : .now)
         }

@@ -2,13 +2,16 @@ import CLinux
 import EventLoop
 import Glibc
 
-/// Signals that ask the process to end, as events of a loop.
+/// Signals that ask the process to end, or to take nothing new, as events of a loop.
 ///
 /// ``block()`` comes first, before any thread is made: threads inherit the mask, and one that lets the signal through
 /// ends the process. All of it is for the loop's thread but ``block()``.
 final class SignalSource {
-    /// Ctrl-C, `kill`, and the end of the terminal.
-    static let signals: [CInt] = [SIGINT, SIGTERM, SIGHUP]
+    /// Ctrl-C, `kill`, the end of the terminal, and ``quiet``.
+    static let signals: [CInt] = [SIGINT, SIGTERM, SIGHUP, quiet]
+
+    /// Asks a service to take nothing new and to go on with what it has: the end will follow.
+    static let quiet = SIGUSR1
 
     private let loop: EventLoop
     private let descriptor: CInt

@@ -44,13 +44,15 @@ final class Bus {
     private var timer: TimerID?
     /// The configuration for the children while a mock provider answers; its file is made when the port is known.
     private var generatedFile: String?
-    private var mockPort: UInt16 = 0
+    /// As configured until the mock provider has said which it got.
+    private var mockPort: UInt16
 
     /// Makes a bus; nothing runs before ``start()``.
     init(loop: EventLoop, configuration: Configuration, report: @escaping (Report) -> Void) {
         self.loop = loop
         self.configuration = configuration
         self.report = report
+        mockPort = configuration.settings.mock.port
         environment = ChildEnvironment(
             // The mock provider is on this machine: no proxy may come between.
             whole: configuration.isMocked
@@ -71,7 +73,12 @@ final class Bus {
     func start() { handle(.start) }
 
     /// Stops the children, workers first; the second call kills them.
-    func stop() { handle(.stopRequested) }
+    ///
+    /// The broker rejects new requests from here on: there will be no worker for them.
+    func stop() {
+        children[Supervisor.Child(role: .broker)]?.signal(SignalSource.quiet)
+        handle(.stopRequested)
+    }
 
     /// The processes that run now, by the child's name.
     var processes: [String: pid_t] {
@@ -170,7 +177,8 @@ final class Bus {
         guard detail.hasPrefix("port="), let port = UInt16(detail.dropFirst(5)) else {
             throw CommandFailure(.trouble, "the mock provider said \"ready \(detail)\"; expected \"ready port=…\"")
         }
-        let path = "\(configuration.directory.path)/up-\(getpid()).json"
+        GeneratedFiles.removeOrphans(in: configuration.directory.path)
+        let path = GeneratedFiles.path(in: configuration.directory.path, of: getpid())
         try Self.write(configuration.settings.answeredByMock(port: port).json.serialized(), to: path)
         mockPort = port
         generatedFile = path

@@ -101,7 +101,10 @@ extension BrokerService {
         case .message(let workerMessage, _, let body):
             let pid = workers[connection]?.pid
             process(.worker(connection, workerMessage, pid: pid), inHand: MessageInHand(frames, body: body))
-            if case .ready = workerMessage, let pid { processes?.watch(pid, for: connection) }
+            guard case .ready = workerMessage else { return }
+            if let pid { processes?.watch(pid, for: connection) }
+            // The end of this connection was seen before its last READY was read: no event will tell of it again.
+            if let entry = workers[connection], entry.descriptor == nil { process(.workerDisconnected(connection)) }
         }
     }
 

@@ -136,7 +136,8 @@ struct WorkerTests {
 
     @Test func aCallGoesOnWhileTheBrokerIsAway() async throws {
         try await Stage.run { stage in
-            try await stage.broker.job(1, body("ok+300"))
+            // Long enough that the call is still under way when the broker leaves, however slowly this test runs.
+            try await stage.broker.job(1, body("ok+20000"))
             _ = try await stage.broker.hear { $0 == .start(SessionFixture.key(1, attempt: 1)) }
             while stage.provider.calls(ofRequest: "uid-0/r1").isEmpty { await Task.yield() }
             await stage.broker.hangUp()
@@ -168,7 +169,8 @@ struct WorkerTests {
 
     @Test func drainFinishesWhatRunsAndSaysBye() async throws {
         try await Stage.run { stage in
-            try await stage.broker.job(1, body("ok+200"))
+            // Long enough that the call is still under way when the drain begins, however slowly this test runs.
+            try await stage.broker.job(1, body("ok+20000"))
             _ = try await stage.broker.hear { $0 == .start(SessionFixture.key(1, attempt: 1)) }
             stage.worker.drain()
             // What is sent after this comes after the drain began.

@@ -1,3 +1,4 @@
+import Configuration
 import Glibc
 import Testing
 
@@ -52,6 +53,8 @@ struct LiveBus {
                 "UNDERSTUDY_PROGRAM": Self.program,
                 "UNDERSTUDY_ROOT": Self.root,
                 "UNDERSTUDY_UP_PID": "\(await up.pid)",
+                // Only by name is a language left out, never because it is missing.
+                "UNDERSTUDY_SKIP_LANGUAGES": ProcessEnvironment.current()["UNDERSTUDY_SKIP_LANGUAGES"] ?? "",
             ]
         )
         let outcome = await process.end()

@@ -1,10 +1,16 @@
 import Testing
 
 /// Agents in Python against a real bus. One bus at a time: each is seven processes.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct PythonTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct PythonTests {
     @Test func theClientsOfTheRepositoryWork() async throws {
         let bus = try await LiveBus(["--mock"])
         try await bus.run("test_clients.py")
+        try await bus.stop()
+    }
+
+    @Test func theShortClientsOfOtherLanguagesWork() async throws {
+        let bus = try await LiveBus(["--mock"])
+        try await bus.run("test_languages.py")
         try await bus.stop()
     }
 

@@ -65,6 +65,8 @@ extension BrokerService {
                 self.sockets?.drainWorkers()
                 self.process(.workerDrained(connection))
             }
+        case .write:
+            preconditionFailure("a broker without a journal was told to write to it")
         case .publish(let event):
             publish(event, inHand: inHand)
         }

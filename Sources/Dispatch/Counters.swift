@@ -22,6 +22,10 @@ public struct Counters: Hashable, Sendable {
     public var queued = 0
     /// Requests that a worker has now.
     public var leased = 0
+    /// Requests that wait for the worker of a broker before this one.
+    public var orphaned = 0
+    /// Requests without a terminal now that would not survive the broker.
+    public var openInMemory = 0
     /// Terminals kept for their `ACK` now.
     public var kept = 0
     /// Body bytes of open requests now.
@@ -31,5 +35,5 @@ public struct Counters: Hashable, Sendable {
     public init() {}
 
     /// Requests without a terminal now.
-    public var open: Int { queued + leased }
+    public var open: Int { queued + leased + orphaned }
 }

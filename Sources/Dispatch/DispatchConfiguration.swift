@@ -4,6 +4,10 @@ public struct DispatchConfiguration: Sendable {
     public var epoch: Int64 = 0
     /// Seed of session tokens and tie-breaks.
     public var seed: UInt64 = 0
+    /// Whether `disk` is offered, and is the default.
+    public var hasJournal = false
+    /// How long a request that was begun under a broker before this one waits for its worker.
+    public var orphanWait: Duration = .seconds(10)
     /// Most requests without a terminal.
     public var openRequestsMax = 100_000
     /// Most body bytes of requests without a terminal.

@@ -20,6 +20,9 @@ public enum DispatchEffect: Sendable {
     /// Forget the job altogether.
     case forget(JobNumber)
 
+    /// Write a mark to the journal; ``DispatchEvent/committed(through:)`` tells when it is on disk.
+    case write(JournalTicket, JournalMark)
+
     /// Receive what this dead worker had still sent, then report ``DispatchEvent/workerDrained(_:)``.
     case drain(ConnectionID)
     /// Publish telemetry.

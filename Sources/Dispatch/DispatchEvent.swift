@@ -16,10 +16,14 @@ public enum DispatchEvent: Sendable {
     case workerDrained(ConnectionID)
     /// The broker itself stood still for this long; leases must not pay for it.
     case stalled(Duration)
+    /// All writes up to this one are on disk.
+    case committed(through: JournalTicket)
+    /// The journal could not take these accepted requests and forgot them; nothing was promised yet.
+    case acceptancesLost([JobNumber], BusError)
     /// A time asked for by ``Dispatcher/nextWake`` has come.
     case wake
     /// Take no new requests.
     case stop
-    /// End every open request with `FAILURE shutting_down`.
+    /// End every open request that would not survive the broker, with `FAILURE shutting_down`.
     case endAll
 }

@@ -16,7 +16,7 @@ extension Dispatcher {
             let welcome = AgentWelcome(
                 epoch: configuration.epoch,
                 dedup: configuration.dedup,
-                durabilities: [.memory]
+                durabilities: configuration.hasJournal ? [.disk, .memory] : [.memory]
             )
             effects.append(.answer(path, .welcome(welcome)))
         case .ping(let token):
@@ -113,13 +113,18 @@ extension Dispatcher {
     ) {
         jobLast += 1
         let number = JobNumber(jobLast)
+        let durability = durability(of: header)
+        let usualTTL =
+            durability == .disk && !path.isLockStep ? Limits.ttlDefaultDisk : Limits.ttlDefaultMemory
         let job = Job(
             number: number,
             key: key,
             header: header,
             body: body,
-            now: now,
-            ttl: header.ttl ?? Limits.ttlDefaultMemory,
+            durability: durability,
+            acceptedAt: now,
+            expiresAt: now.advanced(by: header.deadline),
+            ttl: header.ttl ?? usualTTL,
             connection: path.connection
         )
         jobs[number] = job
@@ -128,14 +133,22 @@ extension Dispatcher {
             $0.accepted += 1
             $0.queued += 1
             $0.openBytes += body.byteCount
+            if durability == .memory { $0.openInMemory += 1 }
         }
         effects.append(.keepRequest(number, key))
+        if durability == .disk {
+            var header = header
+            header.durability = .disk
+            let facts = AcceptedFacts(key: key, header: header, body: body, ttl: job.ttl)
+            job.acceptTicket = write(.accepted(number, facts), into: &effects)
+        }
         if !path.isLockStep {
-            effects.append(.answer(path, .accepted(key.id, durability: .memory, duplicate: false)))
+            let accepted = DispatchEffect.answer(path, .accepted(key.id, durability: durability, duplicate: false))
+            perform(accepted, of: job, after: job.acceptTicket, into: &effects)
         }
         effects.append(
             .publish(
-                .requestAccepted(key, number, task: header.task, priority: header.priority, durability: .memory)
+                .requestAccepted(key, number, task: header.task, priority: header.priority, durability: durability)
             )
         )
         listen(path, to: job)
@@ -160,12 +173,13 @@ extension Dispatcher {
         }
         guard !job.isOpen || canListen(path, to: job, into: &effects) else { return }
         if !path.isLockStep {
-            effects.append(.answer(path, .accepted(id, durability: .memory, duplicate: true)))
+            let accepted = DispatchEffect.answer(path, .accepted(id, durability: job.durability, duplicate: true))
+            perform(accepted, of: job, after: job.acceptTicket, into: &effects)
         }
         if job.isOpen {
             listen(path, to: job)
         } else {
-            effects.append(.sendTerminal(path, job.number, id))
+            sendTerminal(of: job, to: path, into: &effects)
         }
     }
 
@@ -174,7 +188,10 @@ extension Dispatcher {
         if isStopping {
             return BusError(.stopping, "the broker is stopping", retryAfter: configuration.stoppingRetryAfter)
         }
-        if header.durability == .disk {
+        if durability(of: header) == .disk {
+            if let journalRefusal { return journalRefusal }
+        }
+        if header.durability == .disk, !configuration.hasJournal {
             return BusError(
                 .notImplemented,
                 "durability disk needs a journal, and this broker has none; ask for memory"
@@ -236,16 +253,16 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         guard job.isOpen else {
-            effects.append(.sendTerminal(path, job.number, job.key.id))
+            sendTerminal(of: job, to: path, into: &effects)
             return
         }
         if path.isLockStep, wait == .zero {
-            effects.append(.answer(path, .state(job.key.id, state(of: job, now: now))))
+            sendState(of: job, to: path, now: now, into: &effects)
             return
         }
         guard canListen(path, to: job, into: &effects) else { return }
         guard path.isLockStep else {
-            effects.append(.answer(path, .state(job.key.id, state(of: job, now: now))))
+            sendState(of: job, to: path, now: now, into: &effects)
             listen(path, to: job)
             return
         }
@@ -261,7 +278,7 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         guard job.isOpen else {
-            effects.append(.sendTerminal(path, job.number, job.key.id))
+            sendTerminal(of: job, to: path, into: &effects)
             return
         }
         let listens = !path.isLockStep && job.listeners.contains { $0.path == path }
@@ -274,7 +291,7 @@ extension Dispatcher {
             now: now,
             into: &effects
         )
-        if !listens { effects.append(.sendTerminal(path, job.number, job.key.id)) }
+        if !listens { sendTerminal(of: job, to: path, into: &effects) }
     }
 
     private mutating func acknowledge(
@@ -285,7 +302,7 @@ extension Dispatcher {
     ) {
         let id = Array(key.id.text.utf8)
         if let number = numbers[key], let job = jobs[number] {
-            guard !job.isOpen else {
+            guard !job.isOpen, gate.isOpen(job.endTicket) else {
                 let error = BusError(.unexpected, "the request has no terminal yet that an ACK could name")
                 effects.append(.answer(path, .error(id: id, error)))
                 return
@@ -299,11 +316,17 @@ extension Dispatcher {
         effects.append(.answer(path, .ok(id: id)))
     }
 
+    /// The durability that a request with this header gets.
+    private func durability(of header: RequestHeader) -> RequestHeader.Durability {
+        header.durability ?? (configuration.hasJournal ? .disk : .memory)
+    }
+
     func state(of job: Job, now: Moment) -> RequestState {
         let phase: RequestState.Phase =
             switch job.phase {
             case .queued: .queued
             case .leased(_, let started, _): started ? .running : .leased
+            case .orphaned: .running
             case .ended: preconditionFailure("an ended job answers with its terminal")
             }
         return RequestState(

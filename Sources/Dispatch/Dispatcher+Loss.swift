@@ -60,7 +60,7 @@ extension Dispatcher {
         return (requeued, failed)
     }
 
-    /// The current delivery of `job` is lost: `on_loss`, paid deliveries and deaths decide what follows.
+    /// The current delivery of `job` is lost with `worker`.
     mutating func settleLoss(
         of job: Job,
         worker: WorkerRecord,
@@ -69,6 +69,33 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         guard case .leased(_, let started, let since) = job.phase else { return }
+        settleLoss(
+            of: job,
+            workerName: worker.name,
+            started: started,
+            since: since,
+            countsAsDeath: countsAsDeath,
+            now: now,
+            into: &effects
+        )
+    }
+
+    /// The current delivery of `job` is lost: `on_loss`, paid deliveries and deaths decide what follows.
+    ///
+    /// - Parameters:
+    ///   - workerName: Empty when the worker of a broker before this one never came back.
+    ///   - started: Whether the delivery got a `GO`.
+    ///   - since: The begin of the delivery, or of the wait for its worker.
+    mutating func settleLoss(
+        of job: Job,
+        workerName: String,
+        started: Bool,
+        since: Moment,
+        countsAsDeath: Bool,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        job.pendingStart = nil
         count { $0.lostDeliveries += 1 }
         if countsAsDeath { job.deaths += 1 }
         let key = DeliveryKey(job: job.number, delivery: job.deliveries, attempt: started ? job.lastAttempt : 0)
@@ -77,7 +104,7 @@ extension Dispatcher {
                 LostDelivery(delivery: key.delivery, attempt: key.attempt, held: since.duration(to: now))
             )
         }
-        effects.append(.publish(.deliveryLost(job.key, key, worker: worker.name)))
+        effects.append(.publish(.deliveryLost(job.key, key, worker: workerName)))
 
         if job.deaths >= configuration.deathsMax {
             end(
@@ -136,10 +163,8 @@ extension Dispatcher {
             endAtDeadline(job, now: now, into: &effects)
             return
         }
-        count {
-            $0.leased -= 1
-            $0.queued += 1
-        }
+        if case .orphaned = job.phase { counters.orphaned -= 1 } else { counters.leased -= 1 }
+        counters.queued += 1
         queue.push(job, atHead: true)
     }
 }

@@ -10,18 +10,24 @@ extension Dispatcher {
                 deadlinePassed(number, now: now, into: &effects)
             case .ttl(let number):
                 guard let job = jobs[number], !job.isOpen else { continue }
+                guard gate.isOpen(job.endTicket) else {
+                    timers.add(.ttl(number), due: now.advanced(by: configuration.beatInterval))
+                    continue
+                }
                 forget(job, now: now, into: &effects)
             case .wait(let number, let ticket):
                 guard let job = jobs[number],
                     let index = job.listeners.firstIndex(where: { $0.waitTicket == ticket })
                 else { continue }
                 let path = job.listeners.remove(at: index).path
-                effects.append(.answer(path, .state(job.key.id, state(of: job, now: now))))
+                sendState(of: job, to: path, now: now, into: &effects)
                 if !job.listeners.contains(where: { $0.path.connection == path.connection }),
                     job.cancelledWith != path.connection
                 {
                     detach(path.connection, from: job)
                 }
+            case .orphan(let number):
+                orphanWaitedEnough(number, now: now, into: &effects)
             case .beat:
                 beat(now: now, into: &effects)
             case .warmUp:
@@ -35,6 +41,11 @@ extension Dispatcher {
     /// has the request gets a moment more; it gets no `GO` in that time.
     private mutating func deadlinePassed(_ number: JobNumber, now: Moment, into effects: inout [DispatchEffect]) {
         guard let job = jobs[number], job.isOpen else { return }
+        if case .orphaned(let until) = job.phase {
+            // Its worker may come back with the result in time; the orphan's own end sees to the deadline.
+            timers.add(.deadline(number), due: max(until, now.advanced(by: configuration.beatInterval)))
+            return
+        }
         let last = job.expiresAt.advanced(by: configuration.deadlineGrace)
         if case .leased = job.phase, now < last {
             timers.add(.deadline(number), due: last)

@@ -136,7 +136,9 @@ extension Dispatcher {
         now: Moment
     ) -> Bool {
         let number = held.key.job
-        guard let job = jobs[number], job.isOpen, job.body.hash == held.bodyHash else { return false }
+        guard let job = jobs[number], job.body.hash == held.bodyHash else { return false }
+        // A result is the worker's to keep until the terminal is on disk.
+        guard job.isOpen else { return held.state == .finished && !gate.isOpen(job.endTicket) }
         if case .leased(let holder, let started, let since) = job.phase, held.key.delivery == job.deliveries,
             holder !== worker,
             holder.isDisconnected || holder.isSameProcess(as: worker) || before.contains(where: { $0 === holder })
@@ -146,7 +148,19 @@ extension Dispatcher {
             job.phase = .leased(worker, started: started, since: since)
             return true
         }
+        if adopt(job, held, by: worker, now: now) { return true }
         return held.state == .finished && held.key.delivery <= job.deliveries
+    }
+
+    /// Gives `worker` the lease of an orphan: the broker that gave it is gone, and the worker has it still.
+    private mutating func adopt(_ job: Job, _ held: WorkerReady.Held, by worker: WorkerRecord, now: Moment) -> Bool {
+        guard case .orphaned = job.phase, held.key.delivery == job.deliveries else { return false }
+        counters.orphaned -= 1
+        retireTimer()
+        counters.leased += 1
+        job.phase = .leased(worker, started: true, since: now)
+        worker.held[job.number] = held.key.delivery
+        return true
     }
 
     /// Takes `worker` off the table; what it holds stays in `worker.held`.
@@ -175,7 +189,7 @@ extension Dispatcher {
         switch job.phase {
         case .ended(_, let reason):
             refuse(reason == .cancelled ? .cancelled : reason == .deadline ? .expired : .ended)
-        case .queued:
+        case .queued, .orphaned:
             refuse(.superseded)
         case .leased(let holder, let started, let since):
             guard holder === worker, key.delivery == job.deliveries else { return refuse(.superseded) }
@@ -200,13 +214,57 @@ extension Dispatcher {
                 )
                 return
             }
-            job.attempts += 1
-            job.lastAttempt = key.attempt
-            if !started { job.paid.append(key.delivery) }
-            job.phase = .leased(worker, started: true, since: since)
-            count { $0.goes += 1 }
-            effects.append(.order(worker.connection, .go(key, session: worker.session)))
+            guard job.durability == .disk else {
+                grant(key, of: job, to: worker, isFirst: !started, since: since, into: &effects)
+                return
+            }
+            let ticket = write(.started(key), into: &effects)
+            if started {
+                // The delivery's first mark is on disk; this one only keeps the count.
+                grant(key, of: job, to: worker, isFirst: false, since: since, into: &effects)
+            } else {
+                job.pendingStart = key
+                gate.hold(.go(key, worker.session), of: job.number, until: ticket)
+            }
         }
+    }
+
+    /// Lets a worker begin an attempt.
+    private mutating func grant(
+        _ key: DeliveryKey,
+        of job: Job,
+        to worker: WorkerRecord,
+        isFirst: Bool,
+        since: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        job.attempts += 1
+        job.lastAttempt = key.attempt
+        if isFirst { job.paid.append(key.delivery) }
+        job.phase = .leased(worker, started: true, since: since)
+        count { $0.goes += 1 }
+        effects.append(.order(worker.connection, .go(key, session: worker.session)))
+    }
+
+    /// The mark of a delivery's first attempt is on disk: `GO`, if the request still stands where it stood.
+    mutating func startCommitted(
+        _ key: DeliveryKey,
+        session: SessionToken,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        guard let job = jobs[key.job], job.pendingStart == key,
+            case .leased(let holder, false, let since) = job.phase,
+            holder.session == session, key.delivery == job.deliveries, holder.isReachable
+        else { return }
+        job.pendingStart = nil
+        guard now < job.expiresAt else {
+            count { $0.noGoes += 1 }
+            let refusal = BrokerMessage.noGo(key, session: session, reason: .expired, wait: nil)
+            effects.append(.order(holder.connection, refusal))
+            return
+        }
+        grant(key, of: job, to: holder, isFirst: true, since: since, into: &effects)
     }
 
     // MARK: - Ends of deliveries
@@ -243,7 +301,7 @@ extension Dispatcher {
             tellHolderToCancel(job, into: &effects)
         }
         end(job, isReply: isReply, brokerClass: nil, now: now, into: &effects)
-        effects.append(.order(worker.connection, .acknowledge(key)))
+        perform(.order(worker.connection, .acknowledge(key)), of: job, after: job.endTicket, into: &effects)
     }
 
     private mutating func late(
@@ -253,8 +311,14 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         count { $0.lateTerminals += 1 }
-        effects.append(.publish(.requestLate(jobs[key.job]?.key, key, isReply: isReply)))
-        effects.append(.order(worker.connection, .acknowledge(key)))
+        let job = jobs[key.job]
+        effects.append(.publish(.requestLate(job?.key, key, isReply: isReply)))
+        let acknowledgement = DispatchEffect.order(worker.connection, .acknowledge(key))
+        if let job, !job.isOpen {
+            perform(acknowledgement, of: job, after: job.endTicket, into: &effects)
+        } else {
+            effects.append(acknowledgement)
+        }
     }
 
     private mutating func takeBack(

@@ -1,4 +1,4 @@
-import BusProtocol
+public import BusProtocol
 public import CoreTypes
 
 /// The broker's brain: a pure reducer from events to effects.
@@ -23,14 +23,18 @@ public struct Dispatcher: ~Copyable {
     var jobLast: UInt64 = 0
     var waitTicketLast: UInt64 = 0
     var isStopping = false
+    var gate = CommitGate()
     var warmUpIsPending = false
 
     /// Counts for telemetry and tests.
-    public private(set) var counters = Counters()
+    public internal(set) var counters = Counters()
 
     /// Bytes of the terminals that the job store keeps now. The dispatcher never sees a terminal: the shell keeps this true
     /// after each event's effects.
     public var keptBytes = 0
+
+    /// Why the journal takes no new requests now; nil when it does. The shell keeps this true.
+    public var journalRefusal: BusError?
 
     /// Starts with nothing accepted and no worker; `now` starts the beat.
     public init(configuration: DispatchConfiguration, now: Moment) {
@@ -73,6 +77,11 @@ public struct Dispatcher: ~Copyable {
             }
         case .stalled(let gap):
             for worker in workerOrder { worker.leaseUntil = worker.leaseUntil.advanced(by: gap) }
+        case .committed(let ticket):
+            gate.commit(through: ticket)
+            while let held = gate.popOpen() { release(held, now: now, into: &effects) }
+        case .acceptancesLost(let numbers, let error):
+            acceptancesLost(numbers, error, now: now, into: &effects)
         case .wake:
             runTimers(now: now, into: &effects)
         case .stop:
@@ -103,11 +112,15 @@ public struct Dispatcher: ~Copyable {
             counters.queued -= 1
         case .leased:
             counters.leased -= 1
+        case .orphaned:
+            counters.orphaned -= 1
+            retireTimer()
         case .ended:
             preconditionFailure("job \(job.number) got a second terminal")
         }
         job.phase = .ended(isReply: isReply, brokerClass)
         counters.openBytes -= job.body.byteCount
+        if job.durability == .memory { counters.openInMemory -= 1 }
         counters.kept += 1
         if isReply { counters.replied += 1 } else { counters.failed += 1 }
 
@@ -131,10 +144,11 @@ public struct Dispatcher: ~Copyable {
         } else {
             effects.append(.keepTerminal(job.number))
         }
+        if job.durability == .disk { job.endTicket = write(.ended(job.number, brokerClass), into: &effects) }
         let listeners = job.listeners
         job.listeners.removeAll()
         for listener in listeners {
-            effects.append(.sendTerminal(listener.path, job.number, job.key.id))
+            sendTerminal(of: job, to: listener.path, into: &effects)
             detach(listener.path.connection, from: job)
             if listener.waitTicket != 0 { retireTimer() }
         }
@@ -167,6 +181,9 @@ public struct Dispatcher: ~Copyable {
         counters.kept -= 1
         tombstones.add(job.key, body: job.body.hash, until: now.advanced(by: configuration.dedup))
         effects.append(.forget(job.number))
+        if job.durability == .disk {
+            _ = write(.forgotten(job.number, remember: configuration.dedup), into: &effects)
+        }
         retireTimer()
     }
 
@@ -183,6 +200,8 @@ public struct Dispatcher: ~Copyable {
             case .ttl(let number): jobs[number].map { !$0.isOpen } ?? false
             case .wait(let number, let ticket):
                 jobs[number]?.listeners.contains { $0.waitTicket == ticket } ?? false
+            case .orphan(let number):
+                if case .orphaned = jobs[number]?.phase { true } else { false }
             case .beat, .warmUp: true
             }
         }
@@ -190,7 +209,8 @@ public struct Dispatcher: ~Copyable {
 
     private mutating func endAll(now: Moment, into effects: inout [DispatchEffect]) {
         isStopping = true
-        for job in jobs.values.filter(\.isOpen).sorted(by: { $0.number < $1.number }) {
+        let lost = jobs.values.filter { $0.isOpen && $0.durability == .memory }
+        for job in lost.sorted(by: { $0.number < $1.number }) {
             tellHolderToCancel(job, into: &effects)
             end(
                 job,

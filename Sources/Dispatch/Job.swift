@@ -10,6 +10,8 @@ final class Job {
         case queued(ticket: UInt64)
         /// A worker has the current delivery; `started` once it got a `GO`. To `queued` or `ended`.
         case leased(WorkerRecord, started: Bool, since: Moment)
+        /// Was begun under a broker before this one, and waits for the worker that has it. To `leased`, `queued` or `ended`.
+        case orphaned(until: Moment)
         /// Has its terminal. Final.
         case ended(isReply: Bool, FailureClass?)
     }
@@ -24,6 +26,8 @@ final class Job {
     let number: JobNumber
     let key: RequestKey
     let header: RequestHeader
+    /// What `ACCEPTED` promises.
+    let durability: RequestHeader.Durability
     let body: BodyFacts
     let acceptedAt: Moment
     let expiresAt: Moment
@@ -43,22 +47,30 @@ final class Job {
     var returns = 0
     var firstDeliveredAt: Moment?
     var lost: [LostDelivery] = []
+    /// The writes that its `ACCEPTED` and its terminal rest on; 0 in memory.
+    var acceptTicket: JournalTicket = 0
+    var endTicket: JournalTicket = 0
+    /// The attempt that waits for its write before the delivery gets its first `GO`.
+    var pendingStart: DeliveryKey?
 
     init(
         number: JobNumber,
         key: RequestKey,
         header: RequestHeader,
         body: BodyFacts,
-        now: Moment,
+        durability: RequestHeader.Durability,
+        acceptedAt: Moment,
+        expiresAt: Moment,
         ttl: Duration,
-        connection: ConnectionID
+        connection: ConnectionID?
     ) {
         self.number = number
         self.key = key
         self.header = header
         self.body = body
-        acceptedAt = now
-        expiresAt = now.advanced(by: header.deadline)
+        self.durability = durability
+        self.acceptedAt = acceptedAt
+        self.expiresAt = expiresAt
         self.ttl = ttl
         cancelledWith = header.cancelOnDisconnect ? connection : nil
         phase = .queued(ticket: 0)

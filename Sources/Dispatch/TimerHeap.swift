@@ -9,6 +9,8 @@ enum TimerPurpose {
     case ttl(JobNumber)
     /// A `GET` waited as long as it said.
     case wait(JobNumber, ticket: UInt64)
+    /// The worker of an orphan had time enough to come back.
+    case orphan(JobNumber)
     /// Beats and leases.
     case beat
     /// New workers may have room for more.

@@ -130,7 +130,7 @@ final class Referee {
             isStopping = true
         case .endAll:
             isStopping = true
-        case .workerDrained, .wake:
+        case .workerDrained, .wake, .committed, .acceptancesLost:
             break
         }
     }
@@ -152,6 +152,7 @@ final class Referee {
         case .publish(.workerLost(let name, _, let reason, _, _)): checkWorkerLost(name, reason)
         case .publish(.requestLate): expected.lateTerminals += 1
         case .publish: break
+        case .write: fail("nothing is written without a journal", "\(effect)")
         }
     }
 
@@ -182,13 +183,17 @@ final class Referee {
         expected.leased = 0
         expected.kept = 0
         expected.openBytes = 0
+        expected.openInMemory = 0
         for record in live {
             switch record.state {
             case .queued: expected.queued += 1
             case .leased: expected.leased += 1
             case .ended: expected.kept += 1
             }
-            if record.isOpen { expected.openBytes += record.body.byteCount }
+            if record.isOpen {
+                expected.openBytes += record.body.byteCount
+                expected.openInMemory += 1
+            }
         }
         if counters != expected { fail("counters are true", "found \(counters), expected \(expected)") }
     }

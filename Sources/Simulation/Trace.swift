@@ -31,6 +31,8 @@ struct Trace {
         case .wake: fold(8)
         case .stop: fold(9)
         case .endAll: fold(10)
+        case .committed(let ticket): fold(11, ticket)
+        case .acceptancesLost(let jobs, _): fold(12, UInt64(jobs.count))
         }
         if isKeeping { lines.append("\(Self.time(now))  event \(TraceText.text(event))") }
     }
@@ -47,6 +49,7 @@ struct Trace {
         case .forget(let job): fold(27, job.value)
         case .drain(let connection): fold(28, UInt64(connection.value))
         case .publish: fold(29)
+        case .write(let ticket, _): fold(30, ticket)
         }
         if isKeeping { lines.append("\(Self.time(now))    ->  \(TraceText.text(effect))") }
     }

@@ -12,6 +12,8 @@ enum TraceText {
         case .workerProcessGone(let connection): "\(connection) worker's process gone"
         case .workerDrained(let connection): "\(connection) drained"
         case .stalled(let gap): "stalled for \(gap)"
+        case .committed(let ticket): "committed through \(ticket)"
+        case .acceptancesLost(let jobs, let error): "acceptances lost \(jobs): \(error)"
         case .wake: "wake"
         case .stop: "stop"
         case .endAll: "end all"
@@ -30,6 +32,7 @@ enum TraceText {
         case .composeTerminal(let job, let failure): "compose \(job) \(failure.reason.rawValue): \(failure.message)"
         case .forget(let job): "forget \(job)"
         case .drain(let connection): "drain \(connection)"
+        case .write(let ticket, let mark): "write \(ticket): \(mark)"
         case .publish(.deliveryLost(_, let key, let worker)): "publish delivery lost \(key) with \(worker)"
         case .publish(.workerLost(let name, _, let reason, let requeued, let failed)):
             "publish worker lost \(name) \(reason.rawValue), requeued \(requeued), failed \(failed)"

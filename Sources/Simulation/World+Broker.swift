@@ -145,7 +145,7 @@ extension World {
             let connection = connections[Int(id.value) - 1]
             connection.isDraining = true
             if connection.upward.isEmpty { schedule.add(.drained(connection), at: now.advanced(by: .milliseconds(2))) }
-        case .publish:
+        case .publish, .write:
             break
         }
     }

@@ -13,7 +13,9 @@ struct ReadyQueueTests {
             key: RequestKey(tenant: .user(1), id: id),
             header: RequestHeader(priority: priority),
             body: BodyFacts(hash: BodyHash(1, 2, 3, 4), byteCount: 1),
-            now: .zero,
+            durability: .memory,
+            acceptedAt: .zero,
+            expiresAt: .distantFuture,
             ttl: .seconds(1),
             connection: ConnectionID(1)
         )

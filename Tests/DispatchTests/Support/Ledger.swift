@@ -27,6 +27,24 @@ struct Ledger {
     private(set) var accepted = 0
     private var numbers: [RequestKey: JobNumber] = [:]
 
+    /// The journal lost the acceptance of this request: it may be forgotten as it stands.
+    mutating func lose(_ job: JobNumber) {
+        guard let entry = entries[job] else { return }
+        check(entry.goes.isEmpty, "job \(job) got a GO before its acceptance was on disk")
+        accepted -= 1
+        if entry.standing == .open { entries[job]?.standing = .failed(nil) }
+    }
+
+    /// A request that the journal kept.
+    mutating func restore(_ request: RestoredRequest) {
+        var entry = Entry(key: request.facts.key)
+        entry.deliveries = request.started.map(\.delivery).max() ?? 0
+        entry.goes = Set(request.started)
+        if let ending = request.ending { entry.standing = ending.isReply ? .replied : .failed(ending.brokerClass) }
+        entries[request.number] = entry
+        numbers[request.facts.key] = request.number
+    }
+
     func number(of key: RequestKey) -> JobNumber? { numbers[key] }
 
     /// Books an effect. `isReplyInHand` says what the worker's message in hand is.
@@ -64,7 +82,7 @@ struct Ledger {
             check((entries[key.job]?.paidDeliveries.count ?? 0) <= 2, "a third paid delivery of \(key.job)")
         case .answer(_, .accepted(let id, _, let duplicate)):
             check(duplicate || numbers.keys.contains { $0.id == id }, "\(id) is accepted before it is kept")
-        case .answer, .order, .drain, .publish:
+        case .answer, .order, .drain, .publish, .write:
             break
         }
     }

@@ -17,6 +17,11 @@ final class Scenario {
     private var mail: [AgentPath: [Agent.Received]] = [:]
     private var workers: [ConnectionID: Worker] = [:]
     let configuration: DispatchConfiguration
+    /// The writes that are not committed yet, oldest first.
+    private(set) var writes: [(ticket: JournalTicket, mark: JournalMark)] = []
+    /// What a broker that starts now would find.
+    private var journal = JournalModel()
+    private var restored = 0
 
     init(_ configure: (inout DispatchConfiguration) -> Void = { _ in }) {
         var configuration = DispatchConfiguration()
@@ -62,6 +67,42 @@ final class Scenario {
         return ConnectionID(connectionLast)
     }
 
+    // MARK: - The journal
+
+    /// Commits the first `count` writes that wait, or all.
+    func commit(_ count: Int? = nil) {
+        let batch = writes.prefix(count ?? writes.count)
+        guard let last = batch.last else { return }
+        writes.removeFirst(batch.count)
+        for write in batch { journal.book(write.mark, now: now) }
+        feed(.committed(through: last.ticket))
+    }
+
+    /// The journal could not take these acceptances.
+    func loseAcceptances(_ jobs: [JobNumber]) {
+        for job in jobs { ledger.lose(job) }
+        writes.removeAll { jobs.contains($0.mark.job) }
+        feed(.acceptancesLost(jobs, BusError(.storeFull, "the disk is full")))
+    }
+
+    /// A new broker on the journal of this one; everybody else starts anew too. The clock goes on.
+    func restarted(after pause: Duration = .zero) -> Scenario {
+        let successor = Scenario { $0 = self.configuration }
+        successor.connectionLast = connectionLast + 100
+        successor.now = now.advanced(by: pause)
+        successor.dispatcher = Dispatcher(configuration: configuration, now: successor.now)
+        successor.journal = journal
+        for (key, hash, due) in journal.forgotten {
+            successor.dispatcher.restoreForgotten(key, body: hash, until: due)
+        }
+        for request in journal.requests.values.sorted(by: { $0.number < $1.number }) {
+            successor.dispatcher.restore(request, now: successor.now)
+            successor.ledger.restore(request)
+            if request.ending == nil { successor.restored += 1 }
+        }
+        return successor
+    }
+
     // MARK: - What happens
 
     /// Feeds one event and hands out what follows.
@@ -90,6 +131,8 @@ final class Scenario {
                 drains.append(connection)
             case .publish(let event):
                 events.append(event)
+            case .write(let ticket, let mark):
+                writes.append((ticket, mark))
             case .keepRequest, .keepTerminal, .composeTerminal, .forget:
                 break
             }
@@ -127,9 +170,9 @@ final class Scenario {
         let open = ledger.entries.values.count { $0.standing == .open }
         let areConsistent =
             counters.open == open && counters.kept == ledger.entries.count - open
-            && counters.queued >= 0 && counters.leased >= 0 && counters.openBytes >= 0
+            && counters.queued >= 0 && counters.leased >= 0 && counters.orphaned >= 0 && counters.openBytes >= 0
             && counters.accepted == UInt64(ledger.accepted)
-            && counters.accepted == counters.replied + counters.failed + UInt64(open)
+            && counters.accepted + UInt64(restored) == counters.replied + counters.failed + UInt64(open)
         if !areConsistent { Issue.record("\(counters) beside \(ledger.entries)") }
     }
 }

@@ -250,4 +250,65 @@ private struct Stage {
         #expect(alive.isEmpty)
         #expect(announced <= 1)
     }
+
+    // MARK: Renewal
+
+    @Test func aRenewalReplacesOneChildAfterAnother() {
+        var stage = Stage.running()
+        #expect(stage.on(.renewalRequested) == [.signal(first, SIGTERM)])
+        #expect(stage.on(.ended(first, .status(0))) == [.spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(second, SIGTERM)])
+        #expect(stage.on(.ended(second, .status(0))) == [.spawn(second)])
+        #expect(stage.on(.ready(second)) == [.signal(broker, SIGTERM)])
+        #expect(stage.on(.ended(broker, .status(0))) == [.spawn(broker)])
+        #expect(stage.on(.ready(broker)) == [.signal(collector, SIGTERM)])
+        #expect(stage.on(.ended(collector, .status(0))) == [.spawn(collector)])
+        #expect(stage.on(.ready(collector)).isEmpty)
+        #expect(stage.supervisor.nextTimer == nil)
+    }
+
+    @Test func aChildThatDoesNotEndIsKilledInARenewalToo() {
+        var stage = Stage.running(workers: 1)
+        #expect(stage.on(.renewalRequested) == [.signal(first, SIGTERM)])
+        #expect(stage.wait() == [.signal(first, SIGTERM)])
+        #expect(stage.wait() == [.signal(first, SIGKILL)])
+        #expect(stage.on(.ended(first, .signal(SIGKILL))) == [.spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(broker, SIGTERM)])
+    }
+
+    @Test func aSuccessorThatFailsIsStartedAgainAndTheRenewalWaitsForIt() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.renewalRequested)
+        #expect(stage.on(.ended(first, .status(0))) == [.spawn(first)])
+        #expect(stage.on(.ended(first, .status(1))).isEmpty)
+        #expect(stage.wait() == [.spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(broker, SIGTERM)])
+    }
+
+    @Test func aSecondWishRenewsWhatWasRenewedAlready() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.renewalRequested)
+        #expect(stage.on(.renewalRequested).isEmpty)
+        #expect(stage.on(.ended(first, .status(0))) == [.spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(first, SIGTERM)])
+    }
+
+    @Test func aChildThatIsDownIsNotWaitedFor() {
+        var stage = Stage.running()
+        _ = stage.on(.ended(first, .signal(SIGKILL)))
+        #expect(stage.on(.renewalRequested) == [.signal(second, SIGTERM)])
+    }
+
+    @Test func aStopEndsARenewal() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.renewalRequested)
+        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM)])
+        #expect(stage.on(.ended(first, .status(0))) == [.signal(broker, SIGTERM)])
+    }
+
+    @Test func beforeTheAnnouncementThereIsNothingToRenew() {
+        var stage = Stage()
+        _ = stage.on(.start)
+        #expect(stage.on(.renewalRequested).isEmpty)
+    }
 }

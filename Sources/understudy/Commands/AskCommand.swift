@@ -117,7 +117,7 @@ struct AskCommand: ParsableCommand {
             }
             return { urgency in
                 switch urgency {
-                case .quiet: break
+                case .quiet, .renew: break
                 case .graceful: work.cancel()
                 case .now: control.end(CommandFailure(.failed, "stopped"))
                 }

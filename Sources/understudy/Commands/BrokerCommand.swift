@@ -44,6 +44,7 @@ struct BrokerCommand: ParsableCommand {
             }
             return { urgency in
                 switch urgency {
+                case .renew: break
                 case .quiet: broker.quiesce()
                 case .graceful: broker.stop()
                 case .now: broker.stopNow()

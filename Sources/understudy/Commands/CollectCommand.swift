@@ -51,7 +51,7 @@ struct CollectCommand: ParsableCommand {
             }
             return { urgency in
                 switch urgency {
-                case .quiet: break
+                case .quiet, .renew: break
                 case .graceful: collector.stop()
                 case .now: control.end()
                 }

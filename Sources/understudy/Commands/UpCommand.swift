@@ -15,6 +15,10 @@ struct UpCommand: ParsableCommand {
             keys. Ctrl-C or SIGTERM ends it: workers finish what they have, then broker and collector follow; a second \
             one kills. If this process dies, its children die with it.
 
+            SIGHUP (kill -HUP) replaces the processes one after another by new ones of the program as it is on disk \
+            then, while the others work on: workers finish what they have, and the broker's journal keeps what is open. \
+            The end of the terminal is no such wish: it ends the bus.
+
             With --mock every provider of the configuration is answered by a mock provider on this machine, so that \
             the configured chain works without keys; see "understudy mock --help" for model names that fail.
 
@@ -48,15 +52,21 @@ struct UpCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try busConfiguration()
-        try ServiceHost.run("up", child: .none) { loop, control in
+        try ServiceHost.run("up", child: .none, canRenew: true) { loop, control in
             let agents = try configuration.directory.endpoint("agents.sock")
             try configuration.directory.prepare()
             let bus = Bus(loop: loop, configuration: configuration) { report in
                 Self.show(report, agents: agents, control)
             }
+            // Before a new version can take its place.
+            _ = ProgramFile.path
             bus.start()
             return { urgency in
-                if urgency != .quiet { bus.stop() }
+                switch urgency {
+                case .quiet: break
+                case .renew: bus.renew()
+                case .graceful, .now: bus.stop()
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ struct WorkerCommand: ParsableCommand {
             control.follow { try await worker.run() }
             return { urgency in
                 switch urgency {
-                case .quiet: break
+                case .quiet, .renew: break
                 case .graceful: worker.drain()
                 case .now: worker.stop()
                 }

@@ -8,6 +8,8 @@ import ZeroMQ
 enum StopUrgency: Sendable {
     /// Take nothing new, but stay until told to end. Comes from a supervisor that stops others first.
     case quiet
+    /// Replace what runs by new processes. Only for services that asked for it; the others end.
+    case renew
     /// Take nothing new, finish what runs.
     case graceful
     /// End at once; what runs is given up.
@@ -16,7 +18,8 @@ enum StopUrgency: Sendable {
 
 /// Runs a service in the foreground: its loop, its signals, its readiness, its end.
 ///
-/// The first SIGINT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once.
+/// The first SIGINT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once. To a service that can renew
+/// itself, a SIGHUP that another process sent means that.
 enum ServiceHost {
     /// What a service answers to ``StopUrgency``; called on the loop's thread, `graceful` at most once and before `now`.
     typealias Stop = (StopUrgency) -> Void
@@ -26,12 +29,14 @@ enum ServiceHost {
     /// - Parameters:
     ///   - name: The role, which names the loop's thread.
     ///   - child: What a supervisor said; `none` for a service that has none.
+    ///   - canRenew: Whether the service knows ``StopUrgency/renew``.
     ///   - start: Starts the service. Called on the loop's thread; calls ``ServiceControl/ready(_:)`` then or later, and
     ///     ``ServiceControl/end(_:)`` when the service has ended, by itself or by the closure it returns.
     /// - Throws: What `start` threw, and what the service ended with unless it was ``ExitStatus/ok``.
     static func run(
         _ name: String,
         child: ChildTies,
+        canRenew: Bool = false,
         start: @escaping @Sendable (EventLoop, ServiceControl) throws -> Stop
     ) throws(CommandFailure) {
         try ParentWatch.begin(child)
@@ -51,7 +56,7 @@ enum ServiceHost {
         loop.execute {
             do {
                 let stop = try start(loop, control)
-                try control.listen(stop)
+                try control.listen(canRenew: canRenew, stop)
             } catch {
                 control.end(CommandFailure(error))
             }
@@ -129,10 +134,11 @@ final class ServiceControl: Sendable {
     func waitForEnd() { ended.wait() }
 
     /// Passes signals to `stop`. On the loop's thread.
-    func listen(_ stop: @escaping ServiceHost.Stop) throws(SystemError) {
+    func listen(canRenew: Bool, _ stop: @escaping ServiceHost.Stop) throws(SystemError) {
         var count = 0
-        _ = try SignalSource(loop: loop) { number in
-            if number == SignalSource.quiet { return stop(.quiet) }
+        _ = try SignalSource(loop: loop) { signal in
+            if signal.number == SignalSource.quiet { return stop(.quiet) }
+            if signal.number == SIGHUP, canRenew, signal.isFromProcess { return stop(.renew) }
             count += 1
             stop(count == 1 ? .graceful : .now)
         }

@@ -7,6 +7,14 @@ import Glibc
 /// ``block()`` comes first, before any thread is made: threads inherit the mask, and one that lets the signal through
 /// ends the process. All of it is for the loop's thread but ``block()``.
 final class SignalSource {
+    /// A signal that arrived.
+    struct Signal {
+        /// Its number.
+        var number: CInt
+        /// False when the kernel sent it: Ctrl-C, or the end of the terminal.
+        var isFromProcess: Bool
+    }
+
     /// Ctrl-C, `kill`, the end of the terminal, and ``quiet``.
     static let signals: [CInt] = [SIGINT, SIGTERM, SIGHUP, quiet]
 
@@ -24,8 +32,8 @@ final class SignalSource {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Calls `handler` with the number of each signal that arrives.
-    init(loop: EventLoop, _ handler: @escaping (CInt) -> Void) throws(SystemError) {
+    /// Calls `handler` with each signal that arrives.
+    init(loop: EventLoop, _ handler: @escaping (Signal) -> Void) throws(SystemError) {
         self.loop = loop
         var mask = Self.mask
         let descriptor = unsafe signalfd(-1, &mask, CInt(SFD_CLOEXEC | SFD_NONBLOCK))
@@ -33,7 +41,7 @@ final class SignalSource {
         self.descriptor = descriptor
         do throws(SystemError) {
             try loop.watch(descriptor, .read) { _ in
-                while let number = Self.read(descriptor) { handler(number) }
+                while let signal = Self.read(descriptor) { handler(signal) }
             }
         } catch {
             close(descriptor)
@@ -55,10 +63,11 @@ final class SignalSource {
     }
 
     /// The next signal that waits; nil when none does.
-    private static func read(_ descriptor: CInt) -> CInt? {
+    private static func read(_ descriptor: CInt) -> Signal? {
         var information = signalfd_siginfo()
         let size = MemoryLayout<signalfd_siginfo>.size
         guard unsafe Glibc.read(descriptor, &information, size) == size else { return nil }
-        return CInt(information.ssi_signo)
+        // Codes above zero are the kernel's (sigaction(2), si_code).
+        return Signal(number: CInt(information.ssi_signo), isFromProcess: information.ssi_code <= 0)
     }
 }

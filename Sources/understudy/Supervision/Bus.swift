@@ -21,8 +21,9 @@ final class Bus {
         var script: String?
         /// The environment of this process.
         var environment: [String: String]
-        /// The program that plays the roles.
-        var executable = "/proc/self/exe"
+        /// The program that plays the roles: the file this process was started from, which may be another by the time of a
+        /// renewal.
+        var executable = ProgramFile.path
     }
 
     /// What the bus tells.
@@ -79,6 +80,9 @@ final class Bus {
         children[Supervisor.Child(role: .broker)]?.signal(SignalSource.quiet)
         handle(.stopRequested)
     }
+
+    /// Replaces the children one after another by new processes of the program as it is on disk now.
+    func renew() { handle(.renewalRequested) }
 
     /// The processes that run now, by the child's name.
     var processes: [String: pid_t] {

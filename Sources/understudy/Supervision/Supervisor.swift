@@ -9,8 +9,11 @@ import Glibc
 /// everything: there is somebody to read why.
 ///
 /// Stop: role by role in ``stopOrder``, so that workers drain into a broker that is still there, and the collector hears
-/// the last of it. Each stage gets SIGTERM; after its patience SIGTERM again, which means "now"; after ``killPatience`` SIGKILL. A second request to
-/// stop kills everything.
+/// the last of it. Each stage gets SIGTERM; after its patience SIGTERM again, which means "now"; after ``killPatience``
+/// SIGKILL. A second request to stop kills everything.
+///
+/// Renewal: child by child in ``renewalOrder``, each when the successor of the one before is ready; the signals are those
+/// of a stop.
 struct Supervisor {
     /// What a child does, in the order of start.
     enum Role: CaseIterable, Sendable {
@@ -55,6 +58,8 @@ struct Supervisor {
         case ended(Child, Ending)
         /// Somebody wants the bus to stop; the second time, at once.
         case stopRequested
+        /// Somebody wants every process replaced by a new one, of a new version perhaps.
+        case renewalRequested
         /// A moment that ``nextTimer`` named has come.
         case timer
     }
@@ -96,7 +101,7 @@ struct Supervisor {
     /// Time from the second SIGTERM to SIGKILL.
     static let killPatience: Duration = .seconds(5)
 
-    private enum Phase: Hashable {
+    enum Phase: Hashable {
         /// Before its turn. To starting, gone.
         case waiting
         /// The process runs but is not ready. To running, resting, gone.
@@ -109,7 +114,7 @@ struct Supervisor {
         case gone
     }
 
-    private struct Record {
+    struct Record {
         var phase = Phase.waiting
         var failures = 0
 
@@ -121,7 +126,7 @@ struct Supervisor {
         }
     }
 
-    private enum Goal: Hashable {
+    enum Goal: Hashable {
         /// Everything is to run.
         case run
         /// The children of `role` are to end, and then those behind it in ``stopOrder``; they got `reminders` signals.
@@ -132,12 +137,14 @@ struct Supervisor {
         case finished
     }
 
-    private let plan: Plan
+    let plan: Plan
     /// In the order of start.
-    private let order: [Child]
-    private var records: [Child: Record]
-    private var goal = Goal.run
-    private var isAnnounced = false
+    let order: [Child]
+    var records: [Child: Record]
+    private(set) var goal = Goal.run
+    private(set) var isAnnounced = false
+    /// The renewal under way.
+    var renewal: Renewal?
     private var status = ExitStatus.ok
 
     /// Makes a supervisor of the children in `plan`; none runs yet.
@@ -163,6 +170,8 @@ struct Supervisor {
                 }
             }
             .min()
+            .map { min($0, renewal?.next ?? .distantFuture) }
+                ?? renewal.flatMap { $0.next == .distantFuture ? nil : $0.next }
         case .stop(_, _, let next): next == .distantFuture ? nil : next
         case .kill, .finished: nil
         }
@@ -180,6 +189,8 @@ struct Supervisor {
             end(child, ending, now, &effects)
         case .stopRequested:
             stopRequested(now, &effects)
+        case .renewalRequested:
+            renew(now, &effects)
         case .timer:
             timer(now, &effects)
         }
@@ -200,12 +211,12 @@ struct Supervisor {
         effects.append(.announce)
     }
 
-    private mutating func spawn(_ child: Child, _ now: Moment, _ effects: inout [Effect]) {
+    mutating func spawn(_ child: Child, _ now: Moment, _ effects: inout [Effect]) {
         records[child]?.phase = .starting(since: now)
         effects.append(.spawn(child))
     }
 
-    private func isRunning(_ child: Child) -> Bool {
+    func isRunning(_ child: Child) -> Bool {
         guard case .running = records[child]?.phase else { return false }
         return true
     }
@@ -215,13 +226,14 @@ struct Supervisor {
         records[child]?.phase = .running(since: since)
         if isAnnounced { effects.append(.say("\(child) is back")) }
         advance(now, &effects)
+        renewed(child, now, &effects)
     }
 
     private mutating func end(_ child: Child, _ ending: Ending, _ now: Moment, _ effects: inout [Effect]) {
         guard let record = records[child], record.isAlive else { return }
         switch goal {
         case .run:
-            lose(child, record, ending, now, &effects)
+            if !replace(child, now, &effects) { lose(child, record, ending, now, &effects) }
         case .stop, .kill:
             records[child]?.phase = .gone
             advanceStop(now, &effects)
@@ -288,6 +300,7 @@ struct Supervisor {
 
     private mutating func beginStop(_ status: ExitStatus, _ now: Moment, _ effects: inout [Effect]) {
         self.status = status
+        renewal = nil
         for child in order where records[child]?.isAlive == false { records[child]?.phase = .gone }
         goal = .stop(.worker, reminders: 0, next: now)
         advanceStop(now, &effects)
@@ -336,6 +349,7 @@ struct Supervisor {
     private mutating func timer(_ now: Moment, _ effects: inout [Effect]) {
         switch goal {
         case .run:
+            remindRenewal(now, &effects)
             for child in order {
                 switch records[child]?.phase {
                 case .resting(let until) where until <= now:

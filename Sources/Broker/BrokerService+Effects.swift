@@ -29,6 +29,8 @@ extension BrokerService {
         switch effect {
         case .answer(let path, let reply):
             answer(reply, to: path)
+        case .answerSystem(let path, let snapshot):
+            answer(.document(snapshot.subject.id, Bytes(snapshot.document())), to: path)
         case .sendTerminal(let path, let job, let id):
             guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
             sendToAgent(

@@ -54,9 +54,7 @@ extension AgentMessage {
             )
         case .request:
             let id = try head.requestID(frames)
-            guard !id.isReserved else {
-                throw BusError(.malformed, "the id is \(id); names that begin with sys. belong to the broker")
-            }
+            try head.requireOwn(id)
             self = .request(id, try RequestHeader(frames, head))
         case .cancel:
             self = .cancel(try Self.plainID(frames, head))
@@ -89,6 +87,7 @@ extension AgentMessage {
         _ head: MessageHead
     ) throws(BusError) -> RequestID {
         let id = try head.requestID(frames)
+        try head.requireOwn(id)
         _ = try HeaderReader(frames, head, known: [])
         return id
     }
@@ -153,6 +152,7 @@ extension TaskReport {
         _ head: MessageHead
     ) throws(BusError) {
         let task = try head.requestID(frames)
+        try head.requireOwn(task)
         let header = try HeaderReader(frames, head, known: ["status", "kind"])
         let status = try header.required("status") { (value) throws(JSONError) in try value.word(Status.self) }
         switch status {

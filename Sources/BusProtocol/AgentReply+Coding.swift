@@ -5,7 +5,7 @@ extension AgentReply {
     /// The verbs of these messages.
     public static let verbs: [Verb] = [.welcome, .accepted, .rejected, .state, .ok, .pong, .error]
 
-    /// Reads the message whose F0 is frame `start`; body frames are ignored.
+    /// Reads the message whose F0 is frame `start`; body frames are ignored but the document's.
     ///
     /// - Throws: As ``AgentMessage/decode(_:from:)``; a terminal or a chunk is `unexpected` here, see ``AgentInbound``.
     public static func decode<Frames: FrameSource & ~Copyable>(
@@ -33,7 +33,15 @@ extension AgentReply {
         case .rejected:
             self = .rejected(try head.requestID(frames), try BusError(frames, head))
         case .state:
-            self = .state(try head.requestID(frames), try RequestState(frames, head))
+            let id = try head.requestID(frames)
+            guard id.isReserved else {
+                self = .state(id, try RequestState(frames, head))
+                return
+            }
+            let header = try HeaderReader(frames, head, known: ["state"])
+            _ = try header.required("state") { (value) throws(JSONError) in try value.word(DocumentState.self) }
+            try head.requireBody(1, "a document for \(id)")
+            self = .document(id, frames.frameBytes(head.body.lowerBound))
         case .ok:
             self = .ok(id: head.rawID(frames))
         case .pong:
@@ -56,6 +64,8 @@ extension AgentReply {
             OutgoingMessage(.rejected, id: id.bytes, header: error.header)
         case .state(let id, let state):
             OutgoingMessage(.state, id: id.bytes, header: state.header)
+        case .document(let id, let document):
+            OutgoingMessage(.state, id: id.bytes, header: DocumentState.header, body: [document])
         case .ok(let id):
             OutgoingMessage(.ok, id: id)
         case .pong(let token):
@@ -64,6 +74,13 @@ extension AgentReply {
             OutgoingMessage(.error, id: id, header: error.header)
         }
     }
+}
+
+/// The header of a document.
+private enum DocumentState: String, CaseIterable {
+    case system = "sys"
+
+    static let header = Array(#"{"state":"sys"}"#.utf8)
 }
 
 /// The four headers that `ACCEPTED` can have, made once.

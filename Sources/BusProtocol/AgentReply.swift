@@ -1,3 +1,5 @@
+public import CoreTypes
+
 /// A message from the broker to an agent, other than a terminal or a chunk.
 public enum AgentReply: Hashable, Sendable {
     /// Answer to `HELLO`.
@@ -8,6 +10,8 @@ public enum AgentReply: Hashable, Sendable {
     case rejected(RequestID, BusError)
     /// Where an open request stands.
     case state(RequestID, RequestState)
+    /// What the broker tells about itself under a name of its own, see ``SystemSubject``: one JSON document.
+    case document(RequestID, Bytes)
     /// Done. F2 is that of the message answered.
     case ok(id: [UInt8])
     /// Answer to `PING` with its F2.

@@ -36,6 +36,8 @@ public enum Limits {
     public static let metaBytesMax = 36 * 1024
     /// Largest number of milliseconds in a header without a range of its own: what 64 bits of nanoseconds hold, 292 years.
     public static let millisecondsMax: Int64 = .max / 1_000_000
+    /// Most bytes of the document of a ``SystemSubject``.
+    public static let systemDocumentBytesMax = 1 << 20
     /// Most entries of `held` in READY.
     public static let heldCountMax = 100_000
     /// Largest capacity a worker may announce.

@@ -106,6 +106,15 @@ extension MessageHead {
         )
     }
 
+    /// Refuses a name of the broker where an agent must choose one.
+    func requireOwn(_ id: RequestID) throws(BusError) {
+        guard id.isReserved else { return }
+        throw BusError(
+            .malformed,
+            "F2 of \(verb.rawValue) is \(id); names that begin with sys. belong to the broker, and only GET reads them"
+        )
+    }
+
     /// F2 as a delivery key.
     func deliveryKey<Frames: FrameSource & ~Copyable>(
         _ frames: borrowing Frames,

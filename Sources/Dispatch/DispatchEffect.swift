@@ -4,6 +4,8 @@ public import BusProtocol
 public enum DispatchEffect: Sendable {
     /// Send a control message to an agent.
     case answer(AgentPath, AgentReply)
+    /// Send a document about the broker itself.
+    case answerSystem(AgentPath, SystemSnapshot)
     /// Send the stored terminal of a job, under the agent's id.
     case sendTerminal(AgentPath, JobNumber, RequestID)
     /// Send a control message to a worker.

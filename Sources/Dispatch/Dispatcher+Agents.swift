@@ -38,6 +38,7 @@ extension Dispatcher {
                 into: &effects
             )
         case .get(let id, let wait):
+            if id.isReserved { return system(id, tenant: tenant, from: path, now: now, into: &effects) }
             guard let job = find(RequestKey(tenant: tenant, id: id), for: path, into: &effects) else { return }
             get(job, wait: wait, from: path, now: now, into: &effects)
         case .cancel(let id):
@@ -78,8 +79,7 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         if key.id.isReserved {
-            let error = BusError(.malformed, "ids that begin with sys. are reserved; choose another id")
-            effects.append(.answer(path, .error(id: Array(key.id.text.utf8), error)))
+            effects.append(.answer(path, .error(id: key.id.bytes, Self.reserved(key.id))))
             return
         }
         if let number = numbers[key], let job = jobs[number] {
@@ -96,6 +96,7 @@ extension Dispatcher {
         }
         if let refusal = refusal(of: header, bytes: body.byteCount) {
             count { $0.rejected += 1 }
+            rejections[refusal.code, default: 0] += 1
             effects.append(.answer(path, .rejected(key.id, refusal)))
             effects.append(.publish(.requestRejected(key, task: header.task, refusal.code)))
             return
@@ -237,7 +238,7 @@ extension Dispatcher {
         if let number = numbers[key], let job = jobs[number] { return job }
         let error =
             key.id.isReserved
-            ? BusError(.notImplemented, "\(key.id) is not offered by this broker")
+            ? Self.reserved(key.id)
             : tombstones.contains(key)
                 ? BusError(.gone, "this request ended and its terminal is gone")
                 : BusError(.unknownRequest, "no request has the id \(key.id)")
@@ -309,7 +310,9 @@ extension Dispatcher {
             }
             forget(job, now: now, into: &effects)
         } else if !tombstones.contains(key) {
-            let error = BusError(.unknownRequest, "no request has the id \(key.id)")
+            let error =
+                key.id.isReserved
+                ? Self.reserved(key.id) : BusError(.unknownRequest, "no request has the id \(key.id)")
             effects.append(.answer(path, .error(id: id, error)))
             return
         }

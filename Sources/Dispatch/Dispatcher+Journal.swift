@@ -92,6 +92,7 @@ extension Dispatcher {
         if job.isOpen { counters.openBytes -= job.body.byteCount }
         counters.accepted -= 1
         counters.rejected += 1
+        rejections[error.code, default: 0] += 1
         jobs[job.number] = nil
         numbers[job.key] = nil
         for listener in job.listeners {

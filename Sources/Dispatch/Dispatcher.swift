@@ -24,6 +24,9 @@ public struct Dispatcher: ~Copyable {
     var waitTicketLast: UInt64 = 0
     var isStopping = false
     var gate = CommitGate()
+    /// Rejected requests by reason.
+    var rejections: [ErrorCode: UInt64] = [:]
+    let startedAt: Moment
     var warmUpIsPending = false
 
     /// Counts for telemetry and tests.
@@ -39,6 +42,7 @@ public struct Dispatcher: ~Copyable {
     /// Starts with nothing accepted and no worker; `now` starts the beat.
     public init(configuration: DispatchConfiguration, now: Moment) {
         self.configuration = configuration
+        startedAt = now
         random = SeededGenerator(seed: configuration.seed)
         tombstones = Tombstones(seed: random.next())
         // Numbers go on from 4096 per millisecond of broker time, so that a worker that outlived a broker cannot mistake

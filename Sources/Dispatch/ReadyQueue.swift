@@ -27,6 +27,9 @@ struct ReadyQueue {
 
     var isEmpty: Bool { count == 0 }
 
+    /// Live entries of each priority, the lowest first.
+    var countsByPriority: [Int] { lanes.map(\.live) }
+
     /// Entries held, stale ones included.
     var entryCount: Int { lanes.reduce(0) { $0 + $1.front.count + $1.entries.count - $1.head } }
 

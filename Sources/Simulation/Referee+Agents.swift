@@ -30,6 +30,7 @@ extension Referee {
             guard let body else { return }
             answersDue = answers(toRequest: RequestKey(tenant: tenant, id: id), header, body, from: path)
         case .get(let id, let wait):
+            if id.isReserved { return answersDue = [.state] }
             let key = RequestKey(tenant: tenant, id: id)
             guard let record = byKey[key] else { return answersDue = absent(key) }
             if record.isOpen {
@@ -49,6 +50,7 @@ extension Referee {
         case .acknowledge(let id):
             let key = RequestKey(tenant: tenant, id: id)
             guard let record = byKey[key] else {
+                if id.isReserved { return answersDue = [.error(400)] }
                 switch isRemembered(key) {
                 case true: answersDue = [.ok]
                 case false: answersDue = [.error(404)]
@@ -88,7 +90,7 @@ extension Referee {
     }
 
     private func absent(_ key: RequestKey) -> [Answer]? {
-        if key.id.isReserved { return [.error(501)] }
+        if key.id.isReserved { return [.error(400)] }
         switch isRemembered(key) {
         case true: return [.error(410)]
         case false: return [.error(404)]
@@ -148,6 +150,8 @@ extension Referee {
         case .rejected:
             answer = .rejected
             expected.rejected += 1
+        case .document:
+            answer = .state
         case .state(let id, _):
             answer = .state
             if !path.isLockStep {
@@ -162,6 +166,11 @@ extension Referee {
         }
         answered(path)
         if case .agent(path, _, _, _) = event { answers.append(answer) }
+    }
+
+    func checkDocument(to path: AgentPath) {
+        answered(path)
+        if case .agent(path, _, _, _) = event { answers.append(.state) }
     }
 
     private func listen(_ path: AgentPath, _ id: RequestID) {

@@ -140,6 +140,7 @@ final class Referee {
     private func check(_ effect: DispatchEffect, _ effects: [DispatchEffect]) {
         switch effect {
         case .answer(let path, let reply): check(reply, to: path)
+        case .answerSystem(let path, _): checkDocument(to: path)
         case .sendTerminal(let path, let job, let id): checkTerminal(job, id, to: path)
         case .order(let connection, let message): check(message, to: seat(connection), effects)
         case .deliver(let connection, let key, let header): checkDelivery(key, header, to: seat(connection))

@@ -40,6 +40,7 @@ struct Trace {
     mutating func effect(_ now: Moment, _ effect: DispatchEffect) {
         switch effect {
         case .answer(let path, _): fold(20, UInt64(path.connection.value))
+        case .answerSystem(let path, _): fold(30, UInt64(path.connection.value))
         case .sendTerminal(let path, let job, _): fold(21, UInt64(path.connection.value), job.value)
         case .order(let connection, let message): fold(22, UInt64(connection.value), Self.code(message))
         case .deliver(let connection, let key, _): fold(23, UInt64(connection.value), key.job.value)

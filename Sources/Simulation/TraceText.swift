@@ -23,6 +23,7 @@ enum TraceText {
     static func text(_ effect: DispatchEffect) -> String {
         switch effect {
         case .answer(let path, let reply): "\(text(path)) \(text(reply))"
+        case .answerSystem(let path, let snapshot): "\(text(path)) document \(snapshot.subject.rawValue)"
         case .sendTerminal(let path, let job, let id): "\(text(path)) terminal of \(job) \(id)"
         case .order(let connection, let message): "\(connection) \(text(message))"
         case .deliver(let connection, let key, let header):
@@ -83,6 +84,7 @@ enum TraceText {
         case .accepted(let id, _, let duplicate): "ACCEPTED \(id)\(duplicate ? " duplicate" : "")"
         case .rejected(let id, let error): "REJECTED \(id) \(error)"
         case .state(let id, let state): "STATE \(id) \(state.phase.rawValue)"
+        case .document(let id, _): "STATE \(id) sys"
         case .ok(let id): "OK \(String(decoding: id, as: UTF8.self))"
         case .pong: "PONG"
         case .error(let id, let error): "ERROR \(String(decoding: id, as: UTF8.self)) \(error)"

@@ -114,6 +114,8 @@ extension World {
         switch effect {
         case .answer(let path, let reply):
             send(.answer(path.envelope, reply), to: path.connection)
+        case .answerSystem(let path, let snapshot):
+            send(.answer(path.envelope, .document(snapshot.subject.id, .empty)), to: path.connection)
         case .sendTerminal(let path, let job, let id):
             guard let terminal = store.terminal(of: job) else {
                 return referee.fail("terminals are kept", "job \(job) is to be sent and the store has no terminal")

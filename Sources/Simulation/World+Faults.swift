@@ -38,7 +38,8 @@ extension World {
     func crashSomebody(near effect: DispatchEffect) {
         let connection: Connection? =
             switch effect {
-            case .answer(let path, _), .sendTerminal(let path, _, _): connections[Int(path.connection.value) - 1]
+            case .answer(let path, _), .answerSystem(let path, _), .sendTerminal(let path, _, _):
+                connections[Int(path.connection.value) - 1]
             case .order(let id, _), .deliver(let id, _, _), .drain(let id): connections[Int(id.value) - 1]
             default: nil
             }

@@ -2,13 +2,14 @@ import BusProtocol
 import CoreTypes
 import EventLoop
 
-/// A message with one short answer: `HELLO`, `PING` or `TASK`. Each may be sent again without harm.
+/// A message with one short answer: `HELLO`, `PING`, `TASK` or `GET` of what the broker tells about itself. Each may be sent again without harm.
 struct Inquiry {
     /// What its answer is told by.
     enum Key: Hashable {
         case hello
         case ping([UInt8])
         case task(RequestID)
+        case system(SystemSubject)
     }
 
     /// Wait for the answer before it is sent again.

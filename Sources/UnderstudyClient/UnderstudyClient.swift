@@ -158,6 +158,15 @@ public actor UnderstudyClient {
         return begun.duration(to: loop.now())
     }
 
+    /// What the broker tells about itself: one JSON document, see `protocol/README.md`.
+    public func read(_ subject: SystemSubject) async throws(ClientError) -> Bytes {
+        let answer = try await ask(.system(subject), .get(subject.id, wait: .zero))
+        guard case .document(_, let document) = answer else {
+            throw ClientError(.badAnswer, "the broker answered GET \(subject.id) with another message than a document")
+        }
+        return document
+    }
+
     private func check(_ body: Bytes, _ id: RequestID) throws(ClientError) {
         if let failure { throw failure }
         guard body.count <= Limits.bodyBytesMax else {
@@ -264,6 +273,8 @@ public actor UnderstudyClient {
         case .accepted(let id, _, _): step(id, .accepted)
         case .rejected(let id, let error): step(id, .rejected(error))
         case .state(let id, _): step(id, .state)
+        case .document(let id, _):
+            if let subject = SystemSubject(id) { settle(.system(subject), .success(answer)) }
         case .ok(let bytes):
             if let id = Self.id(bytes) { settle(.task(id), .success(answer)) }
         case .error(let bytes, let error):
@@ -273,6 +284,8 @@ public actor UnderstudyClient {
             }
             if flights[id] != nil {
                 step(id, .error(error))
+            } else if let subject = SystemSubject(id) {
+                settle(.system(subject), .failure(ClientError(.refused, error)))
             } else if error.code != .unknownRequest, error.code != .unexpected {
                 // Those two answer an `ACK`, of which nobody need know: a terminal that is gone already.
                 settle(.task(id), .failure(ClientError(.refused, error)))

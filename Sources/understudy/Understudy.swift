@@ -1,4 +1,5 @@
 import ArgumentParser
+import CoreTypes
 
 /// The command `understudy`: one binary that plays every role of the bus.
 struct Understudy: ParsableCommand {
@@ -16,7 +17,7 @@ struct Understudy: ParsableCommand {
             Exit status:
             \(ExitStatus.help)
             """,
-        version: "0.1.0",
+        version: ProductVersion.text,
         groupedSubcommands: [
             CommandGroup(
                 name: "Run",

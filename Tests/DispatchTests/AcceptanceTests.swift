@@ -108,12 +108,14 @@ struct AcceptanceTests {
         #expect(mine.get("a") == [.state(.queued)])
     }
 
-    @Test("the names of the broker are refused as ids and not offered")
+    @Test("the names of the broker are refused as ids of requests")
     func reserved() {
         let bus = Scenario()
         for agent in [bus.attached(), bus.lockStep()] {
             #expect(agent.request("sys.health") == [.error(.malformed)])
-            #expect(agent.get("sys.health") == [.error(.notImplemented)])
+            #expect(agent.cancel("sys.health") == [.error(.malformed)])
+            #expect(agent.acknowledge("sys.health") == [.error(.malformed)])
+            #expect(agent.get("sys.nothing") == [.error(.unknownRequest)])
         }
         #expect(bus.counters.accepted == 0)
     }

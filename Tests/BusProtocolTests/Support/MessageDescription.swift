@@ -79,6 +79,10 @@ enum Show {
                 "remaining_ms": milliseconds(state.remaining),
             ]
             return .object(base(.state, .string(id.text), header))
+        case .document(let id, let document):
+            var object = base(.state, .string(id.text), ["state": "sys"])
+            object["body"] = [.string(hex(document.array))]
+            return .object(object)
         case .ok(let id): return .object(base(.ok, .string(hex(id)), [:]))
         case .pong(let token): return .object(base(.pong, .string(hex(token)), [:]))
         case .error(let id, let failure): return .object(base(.error, .string(hex(id)), error(failure)))

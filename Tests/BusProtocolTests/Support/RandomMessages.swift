@@ -83,7 +83,7 @@ struct RandomMessages {
     }
 
     mutating func answer() -> AgentReply {
-        switch number(0...6) {
+        switch number(0...7) {
         case 0:
             .welcome(
                 AgentWelcome(
@@ -105,6 +105,7 @@ struct RandomMessages {
                     remaining: anyDuration()
                 )
             )
+        case 7: .document(pick(SystemSubject.allCases).id, Bytes(bytes(0...300)))
         case 4: .ok(id: bytes(0...128))
         case 5: .pong(token: bytes(0...128))
         default: .error(id: bytes(0...128), error())

@@ -11,6 +11,7 @@ struct Agent {
         case duplicate(String)
         case rejected(ErrorCode)
         case state(RequestState.Phase)
+        case document(SystemSnapshot?)
         case ok
         case pong
         case error(ErrorCode)
@@ -24,6 +25,7 @@ struct Agent {
                 case .accepted(let id, _, let duplicate): duplicate ? .duplicate(id.text) : .accepted(id.text)
                 case .rejected(_, let error): .rejected(error.code)
                 case .state(_, let state): .state(state.phase)
+                case .document: .document(nil)
                 case .ok: .ok
                 case .pong: .pong
                 case .error(_, let error): .error(error.code)

@@ -82,7 +82,7 @@ struct Ledger {
             check((entries[key.job]?.paidDeliveries.count ?? 0) <= 2, "a third paid delivery of \(key.job)")
         case .answer(_, .accepted(let id, _, let duplicate)):
             check(duplicate || numbers.keys.contains { $0.id == id }, "\(id) is accepted before it is kept")
-        case .answer, .order, .drain, .publish, .write:
+        case .answer, .answerSystem, .order, .drain, .publish, .write:
             break
         }
     }

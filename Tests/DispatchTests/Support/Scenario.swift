@@ -116,6 +116,8 @@ final class Scenario {
             switch effect {
             case .answer(let path, let reply):
                 mail[path, default: []].append(Agent.Received(reply))
+            case .answerSystem(let path, let snapshot):
+                mail[path, default: []].append(.document(snapshot))
             case .sendTerminal(let path, let job, let id):
                 let standing = ledger.entries[job]?.standing
                 mail[path, default: []].append(standing == .replied ? .reply(id.text) : .failure(id.text, standing))

@@ -8,6 +8,12 @@ import Testing
         try await bus.stop()
     }
 
+    @Test func theClientsForPythonSurviveBrokersWorkersAndCancelling() async throws {
+        let bus = try await LiveBus(["--mock"])
+        try await bus.run("test_python_clients.py")
+        try await bus.stop()
+    }
+
     @Test func theShortClientsOfOtherLanguagesWork() async throws {
         let bus = try await LiveBus(["--mock"])
         try await bus.run("test_languages.py")

@@ -34,8 +34,15 @@ public final class Connection {
 
     /// Opens `path`.
     ///
-    /// - Parameter busyTimeoutMilliseconds: How long a call waits for another connection's lock.
-    public init(path: String, access: Access, busyTimeoutMilliseconds: Int32 = 5000) throws(SQLiteError) {
+    /// - Parameters:
+    ///   - busyTimeoutMilliseconds: How long a call waits for another connection's lock.
+    ///   - fileSystem: The name of the SQLite VFS to go through; nil for the system's.
+    public init(
+        path: String,
+        access: Access,
+        busyTimeoutMilliseconds: Int32 = 5000,
+        fileSystem: String? = nil
+    ) throws(SQLiteError) {
         if access == .create {
             // O_EXCL: closing a descriptor of a file that exists would drop this process's own locks on it.
             let descriptor = unsafe open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
@@ -48,7 +55,8 @@ public final class Connection {
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
             }
         var opened: OpaquePointer?
-        let result = unsafe sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+        let allFlags = flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let result = unsafe sqlite3_open_v2(path, &opened, allFlags, fileSystem)
         guard result == SQLITE_OK, let handle = unsafe opened else {
             let message = unsafe String(cString: sqlite3_errstr(result))
             let cause = unsafe opened.map { unsafe sqlite3_system_errno($0) } ?? 0
@@ -166,6 +174,49 @@ public final class Connection {
         }
         statement.reset()
         try execute("PRAGMA synchronous = \(synchronous.rawValue)")
+    }
+
+    // MARK: - Checkpoints by the owner
+
+    /// Pages in the write-ahead log after the last commit; 0 until ``takeOverCheckpoints()`` and a commit.
+    public private(set) var logPageCount = 0
+
+    /// Ends SQLite's own checkpoints after commits: the owner calls ``checkpoint()`` when ``logPageCount`` says so.
+    public func takeOverCheckpoints() {
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        // Takes the place of the hook that `wal_autocheckpoint` sets.
+        unsafe sqlite3_wal_hook(
+            handle,
+            { context, _, _, pageCount in
+                if let context = unsafe context {
+                    unsafe Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().logPageCount = Int(pageCount)
+                }
+                return SQLITE_OK
+            },
+            context
+        )
+    }
+
+    /// Copies the write-ahead log into the database as far as readers allow, with the syncs that this needs; never waits
+    /// for other connections.
+    ///
+    /// - Returns: True when everything was copied: the next commit then starts the log anew.
+    @discardableResult
+    public func checkpoint() throws(SQLiteError) -> Bool {
+        var logged: Int32 = 0
+        var copied: Int32 = 0
+        let result = unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &logged, &copied)
+        guard result == SQLITE_OK else { throw error(result, "sqlite3_wal_checkpoint_v2", nil) }
+        guard copied == logged else { return false }
+        logPageCount = 0
+        return true
+    }
+
+    /// Whether the end of the last connection leaves the write-ahead log as it is, as the death of the process does;
+    /// otherwise it is copied into the database and removed, which is SQLite's way.
+    public func keepLogAtEnd(_ keeps: Bool) throws(SQLiteError) {
+        let result = unsafe understudy_sqlite_keep_log(handle, keeps ? 1 : 0)
+        guard result == SQLITE_OK else { throw error(result, "sqlite3_db_config", nil) }
     }
 
     func error(_ result: Int32, _ call: String, _ sql: String?) -> SQLiteError {

@@ -1,3 +1,4 @@
+public import CoreTypes
 import JSON
 
 extension RequestHeader {
@@ -36,6 +37,12 @@ extension RequestHeader {
         ttl = try header.optional("ttl_ms") { (value) throws(JSONError) in try value.milliseconds(in: Limits.ttl) }
         cancelOnDisconnect =
             try header.optional("cancel_on_disconnect") { (value) throws(JSONError) in try value.bool() } ?? false
+    }
+
+    /// Reads what ``encoded`` gave.
+    public init(encoded: Bytes) throws(BusError) {
+        let frames = FrameList([[UInt8]("UBP/1".utf8), [UInt8](Verb.request.rawValue.utf8), [], encoded.array])
+        try self.init(frames, MessageHead(frames))
     }
 
     /// The header as JSON; members with their default are left out, and a header of defaults only is empty.

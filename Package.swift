@@ -56,11 +56,11 @@ let package = Package(
         layer("Dispatch", ["BusProtocol", "CoreTypes"]),
         layer("Resilience", ["BusProtocol", "CoreTypes", "JSON"]),
         layer("Dialects", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
-        layer("Journal", ["BusProtocol", "CoreTypes"]),
         layer("Simulation", ["BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal", "Resilience"]),
 
         // Shells round the cores.
         layer("Configuration", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
+        layer("Journal", ["BusProtocol", "CoreTypes", "EventLoop", "SQLite"]),
         layer("Broker", ["BusProtocol", "CCrypto", "CoreTypes", "Dispatch", "EventLoop", "JSON", "Journal", "ZeroMQ"]),
         layer(
             "Worker",
@@ -94,7 +94,7 @@ let package = Package(
         tests("ResilienceTests", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
         tests("DialectsTests", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
         tests("BrokerTests", ["Broker", "BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal"]),
-        tests("JournalTests", ["BusProtocol", "CoreTypes", "Journal"]),
+        tests("JournalTests", ["BusProtocol", "CoreTypes", "EventLoop", "Journal", "SQLite"]),
         tests("SimulationTests", ["CoreTypes", "Simulation"]),
         tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),
         tests(

@@ -1,0 +1,30 @@
+/// Keeps entries by commits: a journal on a disk, or its twin in memory.
+///
+/// In this order: ``recover(now:)`` once, ``begin(epoch:)`` once, then commits. Times are Unix milliseconds.
+public protocol JournalStore: ~Copyable {
+    /// What the journal knows. Tombstones that are out of date at `now` are left out.
+    mutating func recover(now: Int64) throws(JournalError) -> RecoveredState
+
+    /// Says that a broker is at work.
+    ///
+    /// - Returns: The epoch in force: the proposed one, or the next after the last when that is not greater, as after a
+    ///   clock was set back.
+    mutating func begin(epoch: Int64) throws(JournalError) -> Int64
+
+    /// Keeps all of the entries, or none when it throws.
+    ///
+    /// Also lets go of some tombstones that are out of date at `now`, see ``TombstoneRule``.
+    mutating func commit(_ entries: [JournalEntry], now: Int64) throws(JournalError)
+}
+
+/// How commits let go of tombstones: the oldest ones that are out of date, when they are worth a page.
+///
+/// Ids are kept equally long, so that the oldest are the first to be out of date; where they were not, because the time
+/// was changed in the configuration, some stay longer.
+enum TombstoneRule {
+    /// Fewer than this many are left for later.
+    static let countMin = 32
+
+    /// At most this many go in one commit; more than it adds, so that they do not pile up.
+    static func countMax(forgotten: Int) -> Int { max(128, 2 * forgotten) }
+}

@@ -1,0 +1,66 @@
+import BusProtocol
+
+/// A journal in memory: the same entries in, the same state out as from ``SQLiteJournal``.
+///
+/// It is the model that the one on disk is tested against, and the fast store of simulations. A copy is a snapshot.
+public struct MemoryJournal: JournalStore, Hashable, Sendable {
+    private var epoch: Int64 = 0
+    private var isClosed = true
+    private var jobs: [JobNumber: RecoveredJob] = [:]
+    private var tombstones: [RecoveredTombstone] = []
+
+    /// An empty journal.
+    public init() {}
+
+    public func recover(now: Int64) -> RecoveredState {
+        let numbers = jobs.keys.max()
+        let buried = tombstones.map(\.number).max()
+        return RecoveredState(
+            epochLast: epoch,
+            wasClosed: isClosed,
+            numberLast: [numbers, buried].compactMap(\.self).max(),
+            jobs: jobs.values.sorted { $0.number < $1.number },
+            tombstones: tombstones.filter { $0.rememberedUntil > now }
+        )
+    }
+
+    public mutating func begin(epoch proposed: Int64) -> Int64 {
+        epoch = max(proposed, epoch + 1)
+        isClosed = false
+        return epoch
+    }
+
+    public mutating func commit(_ entries: [JournalEntry], now: Int64) {
+        guard !entries.isEmpty else { return }
+        var forgotten = 0
+        for entry in entries {
+            apply(entry)
+            if case .forgotten = entry { forgotten += 1 }
+        }
+        let due = tombstones.prefix(TombstoneRule.countMax(forgotten: forgotten)).prefix { $0.rememberedUntil <= now }
+        if due.count >= TombstoneRule.countMin { tombstones.removeFirst(due.count) }
+    }
+
+    /// Says that the broker ended in order.
+    public mutating func close() { isClosed = true }
+
+    private mutating func apply(_ entry: JournalEntry) {
+        switch entry {
+        case .accepted(let request):
+            if jobs[request.number] == nil { jobs[request.number] = RecoveredJob(request) }
+        case .started(let key):
+            guard let job = jobs[key.job], !job.started.contains(where: { $0.delivery == key.delivery }) else { return }
+            jobs[key.job]?.started.append(key)
+            jobs[key.job]?.started.sort { $0.delivery < $1.delivery }
+        case .ended(let number, let terminal, class: let failureClass, at: let time):
+            guard let job = jobs[number], job.ending == nil else { return }
+            jobs[number]?.body = []
+            jobs[number]?.ending = .init(terminal: terminal, failureClass: failureClass, endedAt: time)
+        case .forgotten(let number, rememberedUntil: let time):
+            guard let job = jobs.removeValue(forKey: number) else { return }
+            tombstones.append(
+                RecoveredTombstone(number: number, key: job.key, bodyHash: job.bodyHash, rememberedUntil: time)
+            )
+        }
+    }
+}

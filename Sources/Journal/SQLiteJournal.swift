@@ -1,0 +1,246 @@
+import SQLite
+
+/// A journal in an SQLite file: what a commit returned for survives the loss of power.
+///
+/// One connection writes and checkpoints, alone: it holds the file's lock for as long as the journal lives. A commit is
+/// one append to the write-ahead log and one `fdatasync` of it, because `synchronous` is FULL. Nothing else is synced
+/// but at checkpoints, which come when the log has grown, see ``checkpointIfUseful(isIdle:)``.
+///
+/// After a commit that failed the connection goes on, also after a failed sync. SQLite then still ends the log before
+/// the failed commit, and the next commit overwrites it; what the disk lost is written again. A connection made anew
+/// would read the failed commit back from the system's cache as if it were on the disk, and append to it what a loss of
+/// power then cuts off. Until the next commit, a failed one may come back if the process dies: as if it had been told
+/// too late.
+///
+/// To let go of the value is to crash: the file stays as it is. ``close()`` ends in order.
+public struct SQLiteJournal: JournalStore, ~Copyable {
+    /// The file. Beside it: `-wal`, and `.reserve` when space is set aside.
+    public let path: String
+    /// How it is kept.
+    public let settings: JournalSettings
+    /// Where a damaged file, or what was left of one, was moved, and why, to be told to the operator; nil when there was none.
+    public private(set) var setAside: String?
+
+    /// Pages of the log from which on a checkpoint is worth its two syncs when nobody waits (8 MiB): pages that change
+    /// often are then copied once for many commits.
+    static let logPageCountIdle = 2048
+    /// Pages of the log from which on everybody waits for a checkpoint (64 MiB): reading the log at start stays short.
+    static let logPageCountMax = 16384
+
+    let file: JournalFile
+    let schema: JournalSchema
+    /// Nil only while a damaged file is replaced.
+    private var statements: Statements?
+    private var reserve: SpaceReserve
+
+    /// Opens the journal at `path`; makes it, with mode 0600, when there is none.
+    ///
+    /// A damaged file is moved to `path.corrupt-TIME` and a new one begun, see ``setAside``.
+    ///
+    /// - Throws: ``JournalError``: `foreign` or `newer` (the file is left as it is), `inUse`, `unusable`, `full`,
+    ///   `inputOutput`.
+    public static func open(
+        path: String,
+        settings: JournalSettings = JournalSettings()
+    ) throws(JournalError) -> SQLiteJournal {
+        try SQLiteJournal(path: path, settings: settings, schema: .current)
+    }
+
+    init(path: String, settings: JournalSettings, schema: JournalSchema) throws(JournalError) {
+        self.path = path
+        self.settings = settings
+        self.schema = schema
+        file = JournalFile(path: path)
+        reserve = SpaceReserve(path: path + ".reserve", byteCount: settings.reserveByteCount)
+        if try !file.isJournal(schema) {
+            // A log without its database; SQLite would take it for the new one's.
+            if let moved = try file.setAside() {
+                setAside =
+                    "the journal \(path) is gone and has left a log; it was moved to \(moved), and a new journal begun"
+            }
+            try file.create(settings, schema)
+        }
+        do throws(JournalError) {
+            statements = try Self.connect(file, settings, schema)
+        } catch {
+            try replace(error)
+        }
+    }
+
+    /// Moves a damaged file away and begins a new one; throws every other error again.
+    private mutating func replace(_ error: JournalError) throws(JournalError) {
+        guard error.code == .corrupt else { throw error }
+        statements = nil
+        let moved = try file.setAside() ?? "nowhere"
+        setAside =
+            "the journal \(path) is damaged (\(error.cause?.message ?? error.message)); it was moved to \(moved), and a new "
+            + "journal begun: what it held is lost to the bus"
+        try file.create(settings, schema)
+        statements = try Self.connect(file, settings, schema)
+    }
+
+    /// Lends the statements; the file's errors become the journal's.
+    mutating func withStatements<Result>(
+        _ body: (Statements) throws(SQLiteError) -> Result
+    ) throws(JournalError) -> Result {
+        guard let statements else { throw JournalError(.unusable, "the journal \(path) could not be begun anew") }
+        do throws(SQLiteError) {
+            return try body(statements)
+        } catch {
+            if error.code == .full { reserve.giveUp() }
+            throw JournalError(error)
+        }
+    }
+
+    /// Runs `body`, and once more on a new file when the file turns out to be damaged.
+    mutating func replacingDamaged<Result>(
+        _ body: (inout SQLiteJournal) throws(JournalError) -> Result
+    ) throws(JournalError) -> Result {
+        do throws(JournalError) {
+            return try body(&self)
+        } catch {
+            try replace(error)
+            return try body(&self)
+        }
+    }
+
+    // MARK: - Room
+
+    /// Bytes on the disk: the database and its log.
+    public var byteCount: Int { file.byteCount }
+
+    /// Bytes of the database that are in use.
+    public var byteCountInUse: Int {
+        get throws(JournalError) {
+            guard let statements else { return 0 }
+            do throws(SQLiteError) {
+                return try statements.byteCountInUse()
+            } catch {
+                throw JournalError(error)
+            }
+        }
+    }
+
+    /// Whether new requests must be refused: the journal has reached its limit, or the disk was full and the reserve has
+    /// been given up.
+    public var isFull: Bool {
+        get throws(JournalError) {
+            guard reserve.isHeld else { return true }
+            return try byteCountInUse >= settings.byteCountMax
+        }
+    }
+
+    /// Tries to set the reserve aside again after it was given up; true when it is held.
+    public mutating func restoreReserve() -> Bool {
+        reserve.take()
+        return reserve.isHeld
+    }
+
+    // MARK: - Log and end
+
+    /// Copies the log into the database when it has grown enough.
+    ///
+    /// - Parameter isIdle: Whether nobody waits for a commit; then a smaller log is enough.
+    public mutating func checkpointIfUseful(isIdle: Bool) throws(JournalError) {
+        let limit = isIdle ? Self.logPageCountIdle : Self.logPageCountMax
+        try withStatements { (statements) throws(SQLiteError) in
+            if statements.connection.logPageCount >= limit { try statements.connection.checkpoint() }
+        }
+    }
+
+    /// Ends in order: everything is in the database, which says so, and the log is gone. The reserve stays.
+    ///
+    /// When it throws, the file is as after a crash: nothing that was committed is lost.
+    public consuming func close() throws(JournalError) {
+        try withStatements { (statements) throws(SQLiteError) in
+            try statements.connection.execute("UPDATE meta SET closed = 1")
+            try statements.connection.checkpoint()
+            try statements.connection.keepLogAtEnd(false)
+        }
+    }
+
+    // MARK: - Opening
+
+    private static func connect(
+        _ file: JournalFile,
+        _ settings: JournalSettings,
+        _ schema: JournalSchema
+    ) throws(JournalError) -> Statements {
+        let connection = try translating(file) { () throws(SQLiteError) in
+            let connection = try Connection(
+                path: file.path,
+                access: .readWrite,
+                busyTimeoutMilliseconds: settings.busyMilliseconds,
+                fileSystem: settings.fileSystem
+            )
+            try connection.keepLogAtEnd(true)
+            // Before the first access: the index of the log is then in memory, and no other process gets in.
+            try connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            return connection
+        }
+        // The log may hold a newer version than the file's own header.
+        let (owner, version) = try translating(file) { () throws(SQLiteError) in
+            (try connection.applicationID(), try connection.userVersion())
+        }
+        try file.check(applicationID: owner, version: version, schema)
+        try translating(file) { () throws(SQLiteError) in
+            try connection.useWriteAheadLog(synchronous: .full)
+            connection.takeOverCheckpoints()
+            // Deleted text is overwritten where that costs no page; this library's default would write every free page.
+            try connection.execute(
+                """
+                PRAGMA secure_delete = FAST; PRAGMA cache_size = -16384; PRAGMA cell_size_check = ON;
+                PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = \(logPageCountMax * 4096)
+                """
+            )
+            try schema.migrate(connection)
+        }
+        try verify(connection, file, settings)
+        return try translating(file) { () throws(SQLiteError) in try Statements(connection) }
+    }
+
+    /// Checks what is promised: that commits are synced, and after an unclean stop that the file is whole.
+    private static func verify(
+        _ connection: Connection,
+        _ file: JournalFile,
+        _ settings: JournalSettings
+    ) throws(JournalError) {
+        let (synchronous, closed) = try translating(file) { () throws(SQLiteError) in
+            (
+                try connection.integer("PRAGMA synchronous"),
+                try connection.integer("SELECT closed FROM meta WHERE id = 0")
+            )
+        }
+        guard synchronous == 2 else {
+            throw JournalError(
+                .unusable,
+                "SQLite syncs the journal \(file.path) with level \(synchronous ?? -1); expected 2 (FULL): what was "
+                    + "accepted could be lost with the power"
+            )
+        }
+        guard let closed else { throw JournalError(.corrupt, "the journal \(file.path) has no row in its table meta") }
+        guard settings.check == .afterUncleanStop, closed == 0 else { return }
+        let verdict = try translating(file) { () throws(SQLiteError) in
+            let check = try connection.prepare("PRAGMA quick_check(1)")
+            defer { check.reset() }
+            return try check.step() ? check.text(0) : "no answer"
+        }
+        guard verdict == "ok" else { throw JournalError(.corrupt, "the check found: \(verdict)") }
+    }
+
+    private static func translating<Result>(
+        _ file: JournalFile,
+        _ body: () throws(SQLiteError) -> Result
+    ) throws(JournalError) -> Result {
+        do throws(SQLiteError) {
+            return try body()
+        } catch {
+            guard error.code == .busy else { throw JournalError(error) }
+            throw JournalError(
+                .inUse,
+                "another process holds the journal \(file.path): stop the other broker, or name another file",
+                cause: error
+            )
+        }
+    }
+}

@@ -73,10 +73,13 @@ let package = Package(
         layer("MockProvider", ["CoreTypes", "EventLoop", "JSON"]),
         layer("UnderstudyClient", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "ZeroMQ"]),
 
+        // What benchmarks make of their measurements; no I/O.
+        layer("Benchmarks", ["JSON"]),
+
         .executableTarget(
             name: "understudy",
             dependencies: [
-                "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop",
+                "Benchmarks", "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop",
                 "HTTPTransport", "JSON", "MockProvider", "Resilience", "Simulation", "Telemetry", "UnderstudyClient",
                 "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -101,6 +104,7 @@ let package = Package(
             "TelemetryTests",
             ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "Telemetry", "ZeroMQ"]
         ),
+        tests("BenchmarksTests", ["Benchmarks", "JSON"]),
         tests("UnderstudyClientTests", ["BusProtocol", "CoreTypes", "UnderstudyClient", "ZeroMQ"]),
         tests(
             "WorkerTests",

@@ -27,7 +27,7 @@ struct Understudy: ParsableCommand {
             ),
             CommandGroup(name: "Use", subcommands: [AskCommand.self, DemoCommand.self]),
             CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),
-            CommandGroup(name: "Prove", subcommands: [SimulateCommand.self]),
+            CommandGroup(name: "Prove", subcommands: [SimulateCommand.self, BenchCommand.self]),
         ]
     )
 

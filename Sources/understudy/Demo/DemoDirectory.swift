@@ -10,8 +10,10 @@ struct DemoDirectory: Sendable {
     var path: String { endpoints.path }
 
     /// Makes a directory in `parent`, or in `/tmp` when sockets would not fit there.
-    init(parent: String?) throws(CommandFailure) {
-        let name = "understudy-demo-XXXXXX"
+    ///
+    /// - Parameter name: What its name begins with.
+    init(parent: String?, name: String = "understudy-demo") throws(CommandFailure) {
+        let name = "\(name)-XXXXXX"
         let fallback = "/tmp"
         var parent = parent ?? fallback
         // The longest socket's name and the slashes.

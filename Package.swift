@@ -105,7 +105,7 @@ let package = Package(
             ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "Telemetry", "ZeroMQ"]
         ),
         tests("BenchmarksTests", ["Benchmarks", "JSON"]),
-        tests("UnderstudyClientTests", ["BusProtocol", "CoreTypes", "UnderstudyClient", "ZeroMQ"]),
+        tests("UnderstudyClientTests", ["BusProtocol", "CoreTypes", "EventLoop", "UnderstudyClient", "ZeroMQ"]),
         tests(
             "WorkerTests",
             [
@@ -123,7 +123,7 @@ let package = Package(
         ),
         tests(
             "IntegrationTests",
-            ["Configuration", "EventLoop", "understudy"],
+            ["BusProtocol", "Configuration", "CoreTypes", "EventLoop", "UnderstudyClient", "ZeroMQ", "understudy"],
             exclude: ["python"]
         ),
     ],

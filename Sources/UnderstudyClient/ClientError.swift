@@ -8,7 +8,7 @@ public struct ClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong. More may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
-            case noBroker, noPermission, badPath, rejected, refused, gone, lost, noAnswer, tooLarge, tooMany
+            case noBroker, noPermission, badPath, rejected, refused, gone, unknown, lost, noAnswer, tooLarge, tooMany
             case cancelled, closed, badAnswer, system
         }
 
@@ -28,6 +28,8 @@ public struct ClientError: Error, Hashable, Sendable, CustomStringConvertible {
         public static var refused: Self { Self(.refused) }
         /// A request of this id ended before, and its terminal is gone. A new try needs a new id.
         public static var gone: Self { Self(.gone) }
+        /// The broker knows no request of this user with the id that was asked for.
+        public static var unknown: Self { Self(.unknown) }
         /// The broker that had accepted the request was started again and no longer knows it; `on_loss` is `fail`.
         public static var lost: Self { Self(.lost) }
         /// A broker is there, but did not answer in time.
@@ -65,6 +67,15 @@ public struct ClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The error that a broker's refusal amounts to.
     init(_ code: Code, _ answer: BusError) {
         self.init(code, "\(answer)", answer: answer)
+    }
+
+    /// The error that a refusal of a message about an id amounts to, nothing having been sent for it here.
+    init(_ answer: BusError) {
+        switch answer.code {
+        case .unknownRequest: self.init(.unknown, answer)
+        case .gone: self.init(.gone, answer)
+        default: self.init(.refused, answer)
+        }
     }
 
     /// The error for a socket at `path` that cannot be used; nil when somebody listens there.

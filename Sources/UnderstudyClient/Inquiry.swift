@@ -2,7 +2,8 @@ import BusProtocol
 import CoreTypes
 import EventLoop
 
-/// A message with one short answer: `HELLO`, `PING`, `TASK` or `GET` of what the broker tells about itself. Each may be sent again without harm.
+/// A message with one short answer: `HELLO`, `PING`, `TASK`, `ACK`, `CANCEL` or `GET` of a request or of what the broker
+/// tells about itself. Each may be sent again without harm.
 struct Inquiry {
     /// What its answer is told by.
     enum Key: Hashable {
@@ -10,6 +11,9 @@ struct Inquiry {
         case ping([UInt8])
         case task(RequestID)
         case system(SystemSubject)
+        case get(RequestID)
+        case cancel(RequestID)
+        case acknowledge(RequestID)
     }
 
     /// Wait for the answer before it is sent again.
@@ -24,5 +28,5 @@ struct Inquiry {
     var watch: ReachabilityWatch
     var timer: TimerID?
     var wasBlocked = false
-    let answer: CheckedContinuation<Result<AgentReply, ClientError>, Never>
+    let answer: CheckedContinuation<Result<AgentInbound, ClientError>, Never>
 }

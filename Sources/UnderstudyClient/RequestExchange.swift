@@ -6,7 +6,9 @@ import ZeroMQ
 ///
 /// `REQUEST` is sent again on silence until the broker says `ACCEPTED`, which the same id makes harmless. From there on
 /// silence is normal; `GET` by id now and then, and after each reconnection, attaches to the terminal again. The
-/// terminal is acknowledged at once.
+/// terminal is acknowledged at once, unless the caller does that.
+///
+/// A request that somebody else sent is only asked for: it cannot be sent again.
 struct RequestExchange {
     /// What happened.
     enum Input {
@@ -80,7 +82,17 @@ struct RequestExchange {
     /// When ``Input/due(_:)`` is to be put in.
     private(set) var due: Moment
 
+    /// Whose request it is.
+    enum Origin: Hashable {
+        /// The caller's, which sends it.
+        case own
+        /// Sent elsewhere; cancelled by its follower only if so said.
+        case attached(cancels: Bool)
+    }
+
     private let header: RequestHeader
+    private let origin: Origin
+    private let acknowledges: Bool
     private let expiry: Moment
     private var phase = Phase.offering(isSent: false)
     private var watch: ReachabilityWatch
@@ -89,16 +101,29 @@ struct RequestExchange {
     private var wasBlocked = false
     private var rejection: BusError?
 
-    /// Begins an exchange; the first effect is ``firstEffect``.
-    init(header: RequestHeader, watch: ReachabilityWatch, now: Moment) {
+    /// Makes an exchange; ``begin(now:)`` is next.
+    ///
+    /// - Parameters:
+    ///   - header: Of the request; of one that was sent elsewhere only the deadline counts, as the time to wait.
+    ///   - acknowledges: Whether the terminal is acknowledged as soon as it is here.
+    init(
+        header: RequestHeader,
+        origin: Origin = .own,
+        acknowledges: Bool = true,
+        watch: ReachabilityWatch,
+        now: Moment
+    ) {
         self.header = header
+        self.origin = origin
+        self.acknowledges = acknowledges
         self.watch = watch
         expiry = now.advanced(by: header.deadline)
         due = now
+        if origin != .own { phase = .following(until: expiry) }
     }
 
-    /// The effect that begins it.
-    mutating func begin(now: Moment) -> [Effect] { offer(now) }
+    /// The effects that begin it.
+    mutating func begin(now: Moment) -> [Effect] { origin == .own ? offer(now) : get(now) }
 
     /// Takes in what happened and says what to do, in this order.
     mutating func handle(_ input: Input, now: Moment) -> [Effect] {
@@ -121,7 +146,8 @@ struct RequestExchange {
         case .terminal:
             let wasAwaited = isAwaited
             phase = .over
-            return wasAwaited ? [.acknowledge, .end(.terminal), .forget] : [.acknowledge, .forget]
+            guard wasAwaited else { return [.acknowledge, .forget] }
+            return acknowledges ? [.acknowledge, .end(.terminal), .forget] : [.end(.terminal), .forget]
         }
     }
 
@@ -165,6 +191,7 @@ struct RequestExchange {
 
     private mutating func get(_ now: Moment) -> [Effect] {
         due = now.advanced(by: Self.getInterval)
+        if case .following(let until) = phase { due = min(due, until) }
         return [.get]
     }
 
@@ -189,13 +216,18 @@ struct RequestExchange {
             return pause(error, now)
         case .following:
             switch (error.code, error.code.retry) {
+            case (.unknownRequest, _) where origin != .own:
+                return fail(ClientError(error))
             case (.unknownRequest, _):
                 // A broker that was started again. It may have been paid for; `on_loss` says whether that matters.
                 guard header.onLoss == .retry else { return fail(ClientError(.lost, error)) }
                 offers = 0
                 return offer(now)
             case (.gone, _): return fail(ClientError(.gone, error))
-            case (_, .sameID): return []
+            case (_, .sameID):
+                // Too many wait for it already.
+                if let wait = error.retryAfter { due = now.advanced(by: max(wait, .milliseconds(1))) }
+                return []
             default: return fail(ClientError(.refused, error))
             }
         case .cancelling:
@@ -231,7 +263,10 @@ struct RequestExchange {
         case .following(let until):
             if let error = watch.note(reachability, now: now) { return fail(error) }
             guard now < until else {
-                let overdue = "the broker accepted the request, but sent no terminal within its deadline"
+                let overdue =
+                    origin == .own
+                    ? "the broker accepted the request, but sent no terminal within its deadline"
+                    : "the request had no terminal within \(header.deadline)"
                 return fail(ClientError(.noAnswer, overdue))
             }
             return get(now)
@@ -260,7 +295,7 @@ struct RequestExchange {
         let isKnown =
             switch phase {
             case .offering(let isSent): isSent || offers > 1
-            case .following: true
+            case .following: origin != .attached(cancels: false)
             case .pausing, .cancelling, .over: false
             }
         guard isKnown else {

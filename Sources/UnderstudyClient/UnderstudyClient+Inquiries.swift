@@ -5,7 +5,7 @@ import ZeroMQ
 
 /// Messages with one short answer: sent again on silence and after a reconnection.
 extension UnderstudyClient {
-    func ask(_ key: Inquiry.Key, _ message: AgentMessage) async throws(ClientError) -> AgentReply {
+    func ask(_ key: Inquiry.Key, _ message: AgentMessage) async throws(ClientError) -> AgentInbound {
         if let failure { throw failure }
         let result = await withCheckedContinuation { answer in
             inquiriesMade += 1
@@ -52,8 +52,13 @@ extension UnderstudyClient {
         }
     }
 
+    /// Ends every inquiry of the key.
+    func settleAll(_ key: Inquiry.Key, _ result: Result<AgentInbound, ClientError>) {
+        while inquiries[key] != nil { settle(key, result) }
+    }
+
     /// Ends the inquiry of this number, or the eldest of the key.
-    func settle(_ key: Inquiry.Key, _ result: Result<AgentReply, ClientError>, _ number: UInt64? = nil) {
+    func settle(_ key: Inquiry.Key, _ result: Result<AgentInbound, ClientError>, _ number: UInt64? = nil) {
         guard var list = inquiries[key],
             let index = number == nil ? list.indices.first : list.firstIndex(where: { $0.number == number })
         else { return }

@@ -5,17 +5,60 @@ import ZeroMQ
 
 /// Carries out what ``RequestExchange`` decides.
 extension UnderstudyClient {
-    func begin(
+    /// Sends or asks for a request and waits for its end.
+    func follow(
         _ id: RequestID,
         _ body: Bytes,
         _ header: RequestHeader,
+        _ origin: RequestExchange.Origin,
+        _ acknowledgement: Acknowledgement,
+        _ stream: ChunkOrder? = nil
+    ) async throws(ClientError) -> Outcome {
+        try check(body, id)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { answer in
+                begin(id, body, header, origin, acknowledgement, stream, answer)
+            }
+        } onCancel: {
+            // Queued, so that it comes after the beginning.
+            loop.execute { [weak self] in self?.assumeIsolated { $0.step(id, .cancel) } }
+        }
+        return try result.get()
+    }
+
+    private func check(_ body: Bytes, _ id: RequestID) throws(ClientError) {
+        if let failure { throw failure }
+        guard body.count <= Limits.bodyBytesMax else {
+            throw ClientError(
+                .tooLarge,
+                "the body has \(body.count) bytes; a request may have \(Limits.bodyBytesMax)"
+            )
+        }
+        guard flights.count < configuration.openRequestsMax else {
+            throw ClientError(.tooMany, "\(flights.count) requests are open, the most this client may have")
+        }
+        guard flights[id] == nil else { throw ClientError(.tooMany, "a request with the id \(id) is open already") }
+    }
+
+    private func begin(
+        _ id: RequestID,
+        _ body: Bytes,
+        _ header: RequestHeader,
+        _ origin: RequestExchange.Origin,
+        _ acknowledgement: Acknowledgement,
+        _ stream: ChunkOrder?,
         _ answer: CheckedContinuation<Result<Outcome, ClientError>, Never>
     ) {
         let now = loop.now()
-        let watch = ReachabilityWatch(patience: configuration.patience, path: path)
-        var exchange = RequestExchange(header: header, watch: watch, now: now)
+        var exchange = RequestExchange(
+            header: header,
+            origin: origin,
+            acknowledges: acknowledgement == .automatic,
+            watch: ReachabilityWatch(patience: configuration.patience, path: path),
+            now: now
+        )
         let effects = exchange.begin(now: now)
-        flights[id] = Flight(exchange: exchange, header: header, body: body, answer: answer)
+        flights[id] = Flight(exchange: exchange, header: header, body: body, stream: stream, answer: answer)
         perform(effects, id, nil)
         setTimer(id)
     }

@@ -35,11 +35,21 @@ public actor UnderstudyClient {
         }
     }
 
+    /// Who lets the broker forget a terminal.
+    public enum Acknowledgement: Sendable, Hashable {
+        /// The client, as soon as the terminal is in this process.
+        case automatic
+        /// The caller, with ``UnderstudyClient/acknowledge(_:)`` once the result is safe. Until then, or until its ttl,
+        /// the broker keeps it and any process of the user can attach to it.
+        case explicit
+    }
+
     /// A request on its way.
     struct Flight {
         var exchange: RequestExchange
         let header: RequestHeader
         let body: Bytes
+        var stream: ChunkOrder?
         var timer: TimerID?
         var answer: CheckedContinuation<Result<Outcome, ClientError>, Never>?
     }
@@ -113,23 +123,67 @@ public actor UnderstudyClient {
     ///   - header: Deadline, priority, task and so on.
     ///   - id: A name of the caller's own, under which the request can be asked for again; nil for a random one. The
     ///     same id is the same request: it is not run twice.
+    ///   - acknowledgement: Who lets the broker forget the terminal.
+    ///   - onChunk: Gets the pieces of a streamed answer, in their order, on the client's thread: it must be quick. With
+    ///     it the request asks for a stream. The reply is complete all the same.
     /// - Throws: ``ClientError`` when the bus gave no answer.
     public func submit(
         _ body: Bytes,
         header: RequestHeader = RequestHeader(),
-        id: RequestID? = nil
+        id: RequestID? = nil,
+        acknowledgement: Acknowledgement = .automatic,
+        onChunk: (@Sendable (StreamChunk) -> Void)? = nil
     ) async throws(ClientError) -> Outcome {
-        let id = id ?? .random()
-        try check(body, id)
-        let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { answer in
-                begin(id, body, header, answer)
-            }
-        } onCancel: {
-            // Queued, so that it comes after the beginning.
-            loop.execute { [weak self] in self?.assumeIsolated { $0.step(id, .cancel) } }
+        var header = header
+        if onChunk != nil { header.stream = true }
+        let stream = onChunk.map { ChunkOrder(deliver: $0) }
+        return try await follow(id ?? .random(), body, header, .own, acknowledgement, stream)
+    }
+
+    /// Waits for the end of a request that another client, process or program has sent.
+    ///
+    /// - Parameters:
+    ///   - id: The request's.
+    ///   - patience: How long to wait at most; then `noAnswer`.
+    ///   - acknowledgement: Who lets the broker forget the terminal.
+    ///   - cancels: Whether cancelling the task cancels the request; if not, it only stops waiting.
+    /// - Throws: ``ClientError``: `unknown` or `gone` when there is no such request, or its terminal is gone.
+    public func attach(
+        to id: RequestID,
+        patience: Duration = Limits.deadline.upperBound,
+        acknowledgement: Acknowledgement = .automatic,
+        cancels: Bool = false
+    ) async throws(ClientError) -> Outcome {
+        let header = RequestHeader(deadline: patience)
+        return try await follow(id, .empty, header, .attached(cancels: cancels), acknowledgement)
+    }
+
+    /// How far a request is, whoever sent it.
+    ///
+    /// - Throws: ``ClientError``: `unknown` or `gone` when there is no such request, or its terminal is gone.
+    public func standing(of id: RequestID) async throws(ClientError) -> Standing {
+        switch try await ask(.get(id), .get(id, wait: .zero)) {
+        case .terminal(let terminal): return .ended(try Outcome(terminal))
+        case .answer(.state(_, let state)): return .open(state)
+        default: throw ClientError(.badAnswer, "the broker answered GET with neither a state nor a terminal")
         }
-        return try result.get()
+    }
+
+    /// Cancels a request, whoever sent it, and gives what it ended in: `cancelled`, unless it was over before.
+    ///
+    /// - Throws: ``ClientError``: `unknown` or `gone` when there is no such request, or its terminal is gone.
+    public func cancel(_ id: RequestID) async throws(ClientError) -> Outcome {
+        guard case .terminal(let terminal) = try await ask(.cancel(id), .cancel(id)) else {
+            throw ClientError(.badAnswer, "the broker answered CANCEL with another message than a terminal")
+        }
+        return try Outcome(terminal)
+    }
+
+    /// Lets the broker forget the terminal of a request, and waits until it has. A second time does no harm.
+    ///
+    /// - Throws: ``ClientError``: `refused` while there is no terminal, `unknown` when there is no such request.
+    public func acknowledge(_ id: RequestID) async throws(ClientError) {
+        _ = try await ask(.acknowledge(id), .acknowledge(id))
     }
 
     /// Reports how an agent's task ended, and waits until the broker has it.
@@ -142,7 +196,7 @@ public actor UnderstudyClient {
     /// - Parameter name: What the client calls itself; at most 128 bytes.
     public func hello(name: String? = nil) async throws(ClientError) -> AgentWelcome {
         let answer = try await ask(.hello, .hello(AgentHello(client: name)))
-        guard case .welcome(let welcome) = answer else {
+        guard case .answer(.welcome(let welcome)) = answer else {
             throw ClientError(.badAnswer, "the broker answered HELLO with another message than WELCOME")
         }
         return welcome
@@ -161,24 +215,10 @@ public actor UnderstudyClient {
     /// What the broker tells about itself: one JSON document, see `protocol/README.md`.
     public func read(_ subject: SystemSubject) async throws(ClientError) -> Bytes {
         let answer = try await ask(.system(subject), .get(subject.id, wait: .zero))
-        guard case .document(_, let document) = answer else {
+        guard case .answer(.document(_, let document)) = answer else {
             throw ClientError(.badAnswer, "the broker answered GET \(subject.id) with another message than a document")
         }
         return document
-    }
-
-    private func check(_ body: Bytes, _ id: RequestID) throws(ClientError) {
-        if let failure { throw failure }
-        guard body.count <= Limits.bodyBytesMax else {
-            throw ClientError(
-                .tooLarge,
-                "the body has \(body.count) bytes; a request may have \(Limits.bodyBytesMax)"
-            )
-        }
-        guard flights.count < configuration.openRequestsMax else {
-            throw ClientError(.tooMany, "\(flights.count) requests are open, the most this client may have")
-        }
-        guard flights[id] == nil else { throw ClientError(.tooMany, "a request with the id \(id) is open already") }
     }
 
     // MARK: Life
@@ -259,30 +299,42 @@ public actor UnderstudyClient {
 
     private func receive(_ inbound: AgentInbound) {
         switch inbound {
-        case .terminal(let terminal): step(terminal.id, .terminal, terminal)
-        case .chunk: break
+        case .terminal(let terminal):
+            settleAll(.get(terminal.id), .success(inbound))
+            settleAll(.cancel(terminal.id), .success(inbound))
+            step(terminal.id, .terminal, terminal)
+        case .chunk(let id, let header, let body):
+            flights[id]?.stream?.take(header, body)
         case .answer(let answer): take(answer)
         }
     }
 
     private func take(_ answer: AgentReply) {
         switch answer {
-        case .welcome: settle(.hello, .success(answer))
+        case .welcome: settle(.hello, .success(.answer(answer)))
         case .pong(Self.closeToken): confirmed()
-        case .pong(let token): settle(.ping(token), .success(answer))
+        case .pong(let token): settle(.ping(token), .success(.answer(answer)))
         case .accepted(let id, _, _): step(id, .accepted)
         case .rejected(let id, let error): step(id, .rejected(error))
-        case .state(let id, _): step(id, .state)
+        case .state(let id, _):
+            if inquiries[.get(id)] != nil {
+                settle(.get(id), .success(.answer(answer)))
+            } else {
+                step(id, .state)
+            }
         case .document(let id, _):
-            if let subject = SystemSubject(id) { settle(.system(subject), .success(answer)) }
+            if let subject = SystemSubject(id) { settle(.system(subject), .success(.answer(answer))) }
         case .ok(let bytes):
-            if let id = Self.id(bytes) { settle(.task(id), .success(answer)) }
+            guard let id = Self.id(bytes) else { return }
+            settle(inquiries[.acknowledge(id)] == nil ? .task(id) : .acknowledge(id), .success(.answer(answer)))
         case .error(let bytes, let error):
             guard let id = Self.id(bytes) else {
                 settle(bytes.isEmpty ? .hello : .ping(bytes), .failure(ClientError(.refused, error)))
                 return
             }
-            if flights[id] != nil {
+            if let key = [.get(id), .cancel(id), .acknowledge(id)].first(where: { inquiries[$0] != nil }) {
+                settle(key, .failure(ClientError(error)))
+            } else if flights[id] != nil {
                 step(id, .error(error))
             } else if let subject = SystemSubject(id) {
                 settle(.system(subject), .failure(ClientError(.refused, error)))

@@ -13,10 +13,14 @@ struct RequestExchangeTests {
     private func exchange(
         deadline: Duration = .seconds(60),
         onLoss: RequestHeader.LossPolicy = .retry,
-        patience: Duration = .seconds(15)
+        patience: Duration = .seconds(15),
+        origin: RequestExchange.Origin = .own,
+        acknowledges: Bool = true
     ) -> RequestExchange {
         RequestExchange(
             header: RequestHeader(deadline: deadline, onLoss: onLoss),
+            origin: origin,
+            acknowledges: acknowledges,
             watch: ReachabilityWatch(patience: patience, path: "/run/agents.sock"),
             now: .zero
         )
@@ -43,6 +47,61 @@ struct RequestExchangeTests {
     @Test func `a terminal may come before ACCEPTED was seen`() {
         var exchange = begun()
         #expect(exchange.handle(.terminal, now: seconds(1)) == [.acknowledge, .end(.terminal), .forget])
+    }
+
+    @Test func `a terminal that the caller acknowledges is only told`() {
+        var exchange = exchange(acknowledges: false)
+        _ = exchange.begin(now: .zero)
+        #expect(exchange.handle(.terminal, now: seconds(1)) == [.end(.terminal), .forget])
+    }
+
+    @Test func `what nobody waits for is acknowledged in any case`() {
+        var exchange = exchange(acknowledges: false)
+        _ = exchange.begin(now: .zero)
+        _ = exchange.handle(.cancel, now: seconds(1))
+        #expect(exchange.handle(.terminal, now: seconds(2)) == [.acknowledge, .forget])
+    }
+
+    @Test func `a request of another is asked for and never sent`() {
+        var exchange = exchange(origin: .attached(cancels: false))
+        #expect(exchange.begin(now: .zero) == [.get])
+        #expect(exchange.handle(.state, now: seconds(1)).isEmpty)
+        #expect(exchange.handle(.connected, now: seconds(2)) == [.get])
+        #expect(exchange.handle(.due(.listening), now: seconds(17)) == [.get])
+        #expect(exchange.handle(.terminal, now: seconds(18)) == [.acknowledge, .end(.terminal), .forget])
+    }
+
+    @Test func `a request of another that nobody knows ends the waiting`() {
+        var exchange = exchange(origin: .attached(cancels: true))
+        _ = exchange.begin(now: .zero)
+        let effects = exchange.handle(.error(BusError(.unknownRequest, "never heard of it")), now: seconds(1))
+        #expect(code(effects) == .unknown)
+        #expect(effects.last == .forget)
+    }
+
+    @Test func `a request of another is waited for as long as was said`() {
+        var exchange = exchange(deadline: .seconds(20), origin: .attached(cancels: false))
+        _ = exchange.begin(now: .zero)
+        #expect(exchange.handle(.due(.listening), now: seconds(15)) == [.get])
+        #expect(exchange.due == seconds(20))
+        #expect(code(exchange.handle(.due(.listening), now: seconds(20))) == .noAnswer)
+    }
+
+    @Test(arguments: [false, true]) func `leaving a request of another cancels it only on demand`(cancels: Bool) {
+        var exchange = exchange(origin: .attached(cancels: cancels))
+        _ = exchange.begin(now: .zero)
+        let effects = exchange.handle(.cancel, now: seconds(1))
+        #expect(code(effects) == .cancelled)
+        #expect(effects.last == (cancels ? .cancel : .forget))
+    }
+
+    @Test func `too many who wait are waited for as the broker says`() {
+        var exchange = begun()
+        _ = exchange.handle(.accepted, now: seconds(1))
+        let busy = BusError(.busy, "too many wait", retryAfter: .seconds(1))
+        #expect(exchange.handle(.error(busy), now: seconds(2)).isEmpty)
+        #expect(exchange.due == seconds(3))
+        #expect(exchange.handle(.due(.listening), now: seconds(3)) == [.get])
     }
 
     @Test func `silence before ACCEPTED sends the request again with what is left of the deadline`() {

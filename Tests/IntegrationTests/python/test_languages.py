@@ -203,6 +203,13 @@ class ShortClient:
         self.assertIn(text, answer)
         return meta
 
+    def test_the_page_of_all_clients_shows_it_as_it_is(self):
+        with open(os.path.join(CLIENTS, "README.md"), encoding="utf-8") as page, open(self.language.path, encoding="utf-8") as file:
+            (shown,) = re.findall(rf"```{self.name}\n(.*?)```", page.read(), re.DOTALL)
+            source = file.read()
+        shown, source = ("\n".join(line.strip() for line in text.splitlines()) for text in (shown, source))
+        self.assertIn(shown, source)
+
     def test_an_answer(self):
         run = Run(self.language, DIRECTORY, NON_ASCII)
         self.assertRegex(self.check_answer(run, NON_ASCII), r"^resolved_model=\S+/\S+ attempts=1 fallbacks=0$")

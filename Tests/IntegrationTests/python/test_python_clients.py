@@ -168,6 +168,13 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
             async with self.bus.task("task-of-application"):
                 1 / 0
 
+    async def test_what_the_broker_tells_of_itself(self):
+        for name in ("health", "workers", "requests"):
+            self.assertIsInstance(await self.bus.system(name), dict)
+        with self.assertRaises(BusError) as caught:
+            await self.bus.system("weather")
+        self.assertEqual(caught.exception.symbol, "unknown_request")
+
     async def test_closing_ends_what_waits(self):
         bus = AsyncClient(DIRECTORY, **LASTING)
         asking = asyncio.create_task(bus.request(SILENT, deadline=2))

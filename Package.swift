@@ -80,8 +80,8 @@ let package = Package(
             name: "understudy",
             dependencies: [
                 "Benchmarks", "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop",
-                "HTTPTransport", "JSON", "MockProvider", "Resilience", "Simulation", "Telemetry", "UnderstudyClient",
-                "Worker", "ZeroMQ",
+                "HTTPTransport", "JSON", "Journal", "MockProvider", "Resilience", "Simulation", "Telemetry",
+                "UnderstudyClient", "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house

@@ -67,8 +67,8 @@ extension BrokerService {
                 self.sockets?.drainWorkers()
                 self.process(.workerDrained(connection))
             }
-        case .write:
-            preconditionFailure("a broker without a journal was told to write to it")
+        case .write(let ticket, let mark):
+            write(mark, ticket)
         case .publish(let event):
             publish(event, inHand: inHand)
         }

@@ -28,6 +28,7 @@ extension BrokerService {
             if case .request = agentMessage {
                 var byteCount = 0
                 for index in body { byteCount += message.byteCount(at: index + 1) }
+                askJournal()
                 facts = BodyFacts(hash: digest.hash(frames, frames: body), byteCount: byteCount)
             }
             let path = AgentPath(connection: connection, envelope: envelope)

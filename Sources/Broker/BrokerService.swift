@@ -14,11 +14,14 @@ public actor BrokerService {
     nonisolated let loop: EventLoop
     let context: Context
     let settings: BrokerSettings
-    let epoch: Int64
     let log: @Sendable (String) -> Void
 
     var dispatcher: Dispatcher
     var store = MemoryJobStore()
+    var journal: JournalWriter?
+    /// Bytes of the journal on disk.
+    var journalByteCount = 0
+    var lastAdmission = JournalAdmission.open
     var effects: [DispatchEffect] = []
     let digest = BodyDigest()
     var agents = Connections()
@@ -55,12 +58,9 @@ public actor BrokerService {
         self.context = context
         self.settings = settings
         self.log = log
-        epoch = UnixClock.milliseconds()
-        var configuration = settings.dispatch
-        configuration.epoch = epoch
-        configuration.seed = UInt64.random(in: .min ... .max)
         let now = loop.now()
-        dispatcher = Dispatcher(configuration: configuration, now: now)
+        // Takes the place of nothing: the real one comes with the epoch, which the journal knows.
+        dispatcher = Dispatcher(configuration: settings.dispatch, now: now)
         lastTick = now
         snapshotDue = now
     }
@@ -102,7 +102,9 @@ public actor BrokerService {
 
     private func open() throws {
         try settings.directory.prepare()
-        let sockets = try BrokerSockets(settings.directory, context: context, epoch: epoch)
+        let lock = try EndpointLock(settings.directory)
+        let epoch = try startDispatcher()
+        let sockets = try BrokerSockets(settings.directory, lock, context: context, epoch: epoch)
         self.sockets = sockets
         processes = ProcessWatch(loop: loop) { self.process(.workerProcessGone($0)) }
         try sockets.attach(
@@ -127,10 +129,12 @@ public actor BrokerService {
 
     private func finishIfDrained() {
         guard let drainEnd else { return }
-        if dispatcher.counters.open > 0, dispatcher.workerCount == 0 || loop.now() >= drainEnd {
-            process(.endAll)
-        }
-        guard dispatcher.counters.open == 0, parkedAgents.isEmpty || loop.now() >= drainEnd else { return }
+        let isLate = loop.now() >= drainEnd
+        if dispatcher.counters.openInMemory > 0, dispatcher.workerCount == 0 || isLate { process(.endAll) }
+        // What is in the journal stays there for the next broker.
+        guard dispatcher.counters.openInMemory == 0,
+            isLate || (parkedAgents.isEmpty && !dispatcher.isWaitingForJournal)
+        else { return }
         publishSnapshot()
         finish(.success(()))
     }
@@ -149,6 +153,8 @@ public actor BrokerService {
         processes?.stop()
         sockets?.close()
         sockets = nil
+        if let error = journal?.close() { log("the journal was not closed in order: \(error)") }
+        journal = nil
     }
 
     // MARK: - Time

@@ -1,4 +1,5 @@
 public import Dispatch
+public import Journal
 public import ZeroMQ
 
 /// What a broker needs to know.
@@ -11,6 +12,10 @@ public struct BrokerSettings: Sendable {
     public var drain: Duration = .seconds(4)
     /// Most bytes that wait for one connection whose pipe is full; more is dropped, and fetched again by `GET`.
     public var unsentBytesMax = 16 << 20
+    /// The journal's file; nil for a broker that keeps everything in memory.
+    public var journalPath: String?
+    /// How the journal is kept.
+    public var journal = JournalSettings()
     /// Interval of the absolute counters in telemetry.
     public var snapshotInterval: Duration = .seconds(5)
 

@@ -19,10 +19,10 @@ final class BrokerSockets {
     private var workerReceiver: LoopSocket?
     private var agentReceiver: LoopSocket?
 
-    /// Takes the lock of the directory and binds.
-    init(_ directory: EndpointDirectory, context: Context, epoch: Int64) throws {
+    /// Binds in a directory whose lock is held.
+    init(_ directory: EndpointDirectory, _ lock: EndpointLock, context: Context, epoch: Int64) throws {
         self.directory = directory
-        lock = try EndpointLock(directory)
+        self.lock = lock
         agents = try Socket(context, .router, .broker)
         workers = try Socket(context, .router, .broker)
         telemetry = try Socket(context, .xpub, .publisher)

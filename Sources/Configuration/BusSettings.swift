@@ -33,6 +33,23 @@ public struct BusSettings: Sendable, Hashable {
     /// Range of ``workerCapacity``, for other places that take the number.
     public static let workerCapacityRange = 1...Limits.workerCapacityMax
 
+    /// Whether the broker keeps a journal, so that requests outlive it. Default true.
+    public var isJournalled = true
+    /// The journal's file, an absolute path; nil for `journal.sqlite` in the directory of the sockets.
+    public var journal: String?
+    /// Size of the journal from which on new requests are rejected. Default 4 GiB.
+    public var journalBytesMax = 4 << 30
+    /// How long a request that was begun waits, after a restart of the broker, for the worker that has it. 100 ms...10 min,
+    /// default 10 s.
+    public var orphan: Duration = .seconds(10)
+
+    /// The journal's path when the sockets are in `directory`; nil for a broker without a journal.
+    public func journalPath(inDirectory directory: String) -> String? {
+        isJournalled ? journal ?? "\(directory)/journal.sqlite" : nil
+    }
+
+    static let journalBytesRange = (64 << 20)...(1 << 44)
+    static let orphanRange: ClosedRange<Duration> = .milliseconds(100) ... .seconds(600)
     static let drainRange: ClosedRange<Duration> = .zero ... .seconds(3600)
     static let openRequestsRange = 1...10_000_000
     static let openBytesRange = (16 << 20)...(1 << 40)

@@ -215,7 +215,8 @@ extension BusSettings {
     mutating func read(_ reader: SettingsReader) throws(SettingsError) {
         try reader.requireOnly([
             "directory", "workers", "worker_capacity", "drain", "open_requests_max", "open_bytes_max",
-            "kept_terminals_max", "dedup", "lease", "beat", "paid_deliveries_max", "deaths_max",
+            "kept_terminals_max", "dedup", "lease", "beat", "paid_deliveries_max", "deaths_max", "journal",
+            "journal_bytes_max", "orphan",
         ])
         if let value = try reader.member("directory") { directory = try value.path() }
         if let value = try reader.member("workers") { workers = try value.int(in: Self.workersRange) }
@@ -241,6 +242,17 @@ extension BusSettings {
             paidDeliveriesMax = try value.int(in: Self.deliveriesRange)
         }
         if let value = try reader.member("deaths_max") { deathsMax = try value.int(in: Self.deliveriesRange) }
+        if let value = try reader.member("journal") {
+            if value.isString {
+                journal = try value.path()
+            } else if try value.bool() == false {
+                isJournalled = false
+            }
+        }
+        if let value = try reader.member("journal_bytes_max") {
+            journalBytesMax = try value.int(in: Self.journalBytesRange)
+        }
+        if let value = try reader.member("orphan") { orphan = try value.duration(in: Self.orphanRange) }
     }
 }
 

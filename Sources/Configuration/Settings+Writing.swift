@@ -108,6 +108,9 @@ extension BusSettings {
         object["beat"] = JSONValue(beat)
         object["paid_deliveries_max"] = JSONValue(paidDeliveriesMax)
         object["deaths_max"] = JSONValue(deathsMax)
+        object["journal"] = isJournalled ? journal.map { JSONValue($0) } ?? true : false
+        object["journal_bytes_max"] = JSONValue(journalBytesMax)
+        object["orphan"] = JSONValue(orphan)
         return .object(object)
     }
 }

@@ -96,6 +96,9 @@ extension Dispatcher {
         }
     }
 
+    /// Numbers go on above this one, which a broker before gave.
+    public mutating func restore(numberLast: JobNumber) { jobLast = max(jobLast, numberLast.value) }
+
     /// Takes back an id whose terminal is gone, known until `due`.
     public mutating func restoreForgotten(_ key: RequestKey, body: BodyHash, until due: Moment) {
         tombstones.add(key, body: body, until: due)

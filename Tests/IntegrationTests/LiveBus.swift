@@ -75,7 +75,10 @@ struct LiveBus {
     func end(_ location: SourceLocation = #_sourceLocation) async throws {
         let outcome = await up.end()
         #expect(outcome.ending == .status(0), "\(outcome.text)", sourceLocation: location)
-        let kept: Set = ["broker.lock", "telemetry.sqlite", "telemetry.sqlite.lock", "understudy.json"]
+        let kept: Set = [
+            "broker.lock", "telemetry.sqlite", "telemetry.sqlite.lock", "understudy.json", "journal.sqlite",
+            "journal.sqlite.reserve",
+        ]
         #expect(try directory.names.subtracting(kept) == [], sourceLocation: location)
         #expect(Self.processes(naming: directory.path) == [], sourceLocation: location)
     }

@@ -32,14 +32,25 @@ import Testing
         try await bus.stop()
     }
 
-    @Test func withoutKeyOrKnownModelNothingIsCalled() async throws {
+    @Test func withoutKeyJournalOrKnownModelNothingIsCalled() async throws {
         let configuration = """
             {"routing": {"default_chat_model": "openai/gpt-4o", "fallback_models": ["anthropic/claude-opus-4-5"]},
              "providers": {"openai": {"key": {"env": "UNDERSTUDY_TEST_KEY_1"}},
-                           "anthropic": {"key": {"env": "UNDERSTUDY_TEST_KEY_2"}}}}
+                           "anthropic": {"key": {"env": "UNDERSTUDY_TEST_KEY_2"}}},
+             "bus": {"journal": false}}
             """
         let bus = try await LiveBus(["--workers", "1"], configuration: configuration)
         try await bus.run("test_no_provider.py")
+        try await bus.stop()
+    }
+
+    @Test func whatWasAcceptedIsKept() async throws {
+        let configuration = """
+            {"policy": {"backoff_base": "5ms", "backoff_cap": "20ms"},
+             "bus": {"lease": "1s", "beat": "100ms", "orphan": "5s"}}
+            """
+        let bus = try await LiveBus(["--mock"], configuration: configuration)
+        try await bus.run("test_durability.py")
         try await bus.stop()
     }
 

@@ -3,6 +3,7 @@ import Broker
 import Configuration
 import Dispatch
 import EventLoop
+import Journal
 import ZeroMQ
 
 /// `understudy broker`: takes requests from agents and hands them to workers.
@@ -14,8 +15,11 @@ struct BrokerCommand: ParsableCommand {
             Binds agents.sock, workers.sock and telemetry.sock in the directory of the bus, which belongs to one broker \
             at a time. Workers and agents may come before or after it. It never calls a model and needs no key.
 
-            The first SIGTERM or Ctrl-C lets open requests end for a few seconds, and rejects new ones; the second ends \
-            at once. Requests are kept in memory: what is open when it stops ends in FAILURE shutting_down.
+            Requests are kept in a journal, journal.sqlite in the directory of the bus: what a broker had accepted when \
+            it stopped or was killed, the next one goes on with. Requests that ask for durability memory, and all of a \
+            broker without a journal, are kept in memory: what of these is open when it stops ends in FAILURE \
+            shutting_down, after a few seconds in which it may still end by itself. A second SIGTERM or Ctrl-C ends at \
+            once.
 
             Example:
               understudy broker --directory /run/user/1000/understudy
@@ -25,12 +29,35 @@ struct BrokerCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var child: ChildOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "File of the journal.",
+            discussion: "Default: \"bus\".\"journal\" of the configuration, else journal.sqlite in the directory.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var journal: String?
+
+    @Flag(help: "Keep everything in memory.")
+    var noJournal = false
+
+    func validate() throws {
+        if journal != nil, noJournal { throw ValidationError("--journal and --no-journal exclude each other") }
+    }
+
     func run() throws {
         let settings = try common.settings()
         let directory = try common.endpointDirectory(settings)
-        try ServiceHost.run("broker", child: child.ties) { loop, control in
+        var brokerSettings = BrokerSettings(directory: directory, dispatch: DispatchConfiguration(settings.bus))
+        brokerSettings.journalPath =
+            journal.map { FilePath.absolute($0, in: FilePath.workingDirectory()) }
+            ?? settings.bus.journalPath(inDirectory: directory.path)
+        if noJournal { brokerSettings.journalPath = nil }
+        brokerSettings.journal.byteCountMax = settings.bus.journalBytesMax
+        try ServiceHost.run("broker", child: child.ties) { [brokerSettings] loop, control in
             let broker = BrokerService(
-                BrokerSettings(directory: directory, dispatch: DispatchConfiguration(settings.bus)),
+                brokerSettings,
                 context: try Context(),
                 on: loop
             ) { Console.error.line($0) }
@@ -66,5 +93,6 @@ extension DispatchConfiguration {
         beatInterval = bus.beat
         paidDeliveriesMax = UInt32(bus.paidDeliveriesMax)
         deathsMax = bus.deathsMax
+        orphanWait = bus.orphan
     }
 }

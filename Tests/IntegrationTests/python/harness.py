@@ -140,9 +140,9 @@ class BusTest(unittest.TestCase):
         self.assertIn("choices", json.loads(answer.body), answer)
         self.assertIsNotNone(answer.header["meta"]["resolved_model"], answer)
 
-    def check_accepted(self, answer, id, duplicate=False):
+    def check_accepted(self, answer, id, duplicate=False, durability="disk"):
         self.assertEqual((answer.verb, answer.id), ("ACCEPTED", id), answer)
-        self.assertEqual(answer.header, {"durability": "memory", "duplicate": duplicate})
+        self.assertEqual(answer.header, {"durability": durability, "duplicate": duplicate})
 
 
 def mock_port():

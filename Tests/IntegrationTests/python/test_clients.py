@@ -10,7 +10,7 @@ import unittest
 
 from harness import CLIENTS, DIRECTORY, PATIENCE, BusTest, Events, Peer, children
 
-from understudy_client import BusError, Client, Failed, Rejected, Reply, State, Unreachable, new_id as new_client_id
+from understudy_client import BusError, Client, Failed, Reply, State, Unreachable, new_id as new_client_id
 
 
 class TwentyLines(unittest.TestCase):
@@ -81,11 +81,6 @@ class BlockingClient(BusTest):
         self.assertEqual(failed.retry, "new_id")
         self.bus.task_failed("task-2", "llm")
 
-    def test_what_is_rejected(self):
-        with self.assertRaises(Rejected) as caught:
-            self.bus.ask("Hello?", durability="disk")
-        self.assertEqual((caught.exception.code, caught.exception.retry), (501, "never"))
-
     def test_another_body(self):
         id = new_client_id()
         self.bus.ask("Hello?", id=id)
@@ -138,7 +133,7 @@ class BlockingClient(BusTest):
         self.assertEqual(ended[id].symbol, "cancelled")
 
     def test_hello(self):
-        self.assertEqual(self.bus.hello("a test")["durabilities"], ["memory"])
+        self.assertEqual(self.bus.hello("a test")["durabilities"], ["disk", "memory"])
 
     def test_no_broker(self):
         with tempfile.TemporaryDirectory() as empty, Client(empty, answer_timeout=0.05) as bus:

@@ -1,8 +1,10 @@
-"""A bus whose providers have no key, and models whose names lead nowhere: no call is made, and the answer says why."""
+"""A bus without keys and without a journal, and models whose names lead nowhere: the answer says what is not there."""
 
 import unittest
 
-from harness import BusTest, chat, new_id
+from harness import DIRECTORY, BusTest, chat, new_id
+
+from understudy_client import Client, Rejected
 
 
 class NoProvider(BusTest):
@@ -26,6 +28,19 @@ class NoProvider(BusTest):
 
     def test_a_provider_nobody_configured(self):
         self.check_failure("nosuch/model", 618, "nosuch/model")
+
+    def test_a_journal(self):
+        peer, id = self.req(), new_id()
+        self.check_error(peer.ask("REQUEST", id, {"durability": "disk"}, chat("mock/ok")), 501, "REJECTED")
+        # A rejected id is not remembered.
+        self.check_error(peer.ask("GET", id), 404)
+        dealer = self.dealer()
+        self.check_accepted(dealer.ask("REQUEST", id, None, chat("nosuchmodel")), id, durability="memory")
+
+    def test_the_client_says_what_was_rejected(self):
+        with Client(DIRECTORY) as bus, self.assertRaises(Rejected) as caught:
+            bus.ask("Hello?", durability="disk")
+        self.assertEqual((caught.exception.code, caught.exception.retry), (501, "never"))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class Attached(BusTest):
         peer = self.dealer()
         welcome = peer.ask("HELLO", b"", {"client": "a test"})
         self.assertEqual(welcome.verb, "WELCOME", welcome)
-        self.assertEqual(welcome.header["durabilities"], ["memory"])
+        self.assertEqual(welcome.header["durabilities"], ["disk", "memory"])
         self.assertGreaterEqual(welcome.header["dedup_ms"], 3_600_000)
         token = bytes(range(128))
         pong = peer.ask("PING", token)
@@ -158,12 +158,14 @@ class LockStep(BusTest):
         for verb in ("GET", "CANCEL", "ACK"):
             self.check_error(peer.ask(verb, new_id()), 404)
 
-    def test_durability_disk(self):
-        peer, id = self.req(), new_id()
-        self.check_error(peer.ask("REQUEST", id, {"durability": "disk"}, chat()), 501, "REJECTED")
-        # A rejected id is not remembered.
-        self.check_error(peer.ask("GET", id), 404)
-        self.check_reply(peer.ask("REQUEST", id, {"durability": "memory"}, chat("mock/ok")), id)
+    def test_durability_is_chosen(self):
+        for durability in ("disk", "memory"):
+            dealer, id = self.dealer(), new_id()
+            answer = dealer.ask("REQUEST", id, {"durability": durability}, chat("mock/ok"))
+            self.check_accepted(answer, id, durability=durability)
+            self.check_reply(dealer.receive(), id)
+            id = new_id()
+            self.check_reply(self.req().ask("REQUEST", id, {"durability": durability}, chat("mock/ok")), id)
 
 
 class SameID(BusTest):

@@ -1,0 +1,155 @@
+import BusProtocol
+import CoreTypes
+import Dispatch
+import EventLoop
+import Journal
+
+/// From marks to the journal and back.
+extension BrokerService {
+    /// Opens the journal, if there is one, and lets the dispatcher begin where the last broker ended.
+    ///
+    /// - Returns: The epoch.
+    /// - Throws: `JournalError` when the file cannot be used.
+    func startDispatcher() throws -> Int64 {
+        var configuration = settings.dispatch
+        configuration.seed = UInt64.random(in: .min ... .max)
+        let wall = UnixClock.milliseconds()
+        guard let path = settings.journalPath else {
+            configuration.epoch = wall
+            dispatcher = Dispatcher(configuration: configuration, now: loop.now())
+            return wall
+        }
+        var journal = try SQLiteJournal.open(path: path, settings: settings.journal)
+        let state = try journal.recover(now: wall)
+        let epoch = try journal.begin(epoch: wall)
+        if let words = journal.setAside { log(words) }
+        configuration.epoch = epoch
+        configuration.hasJournal = true
+        dispatcher = Dispatcher(configuration: configuration, now: loop.now())
+        journalByteCount = journal.byteCount
+        if let last = state.numberLast { dispatcher.restore(numberLast: last) }
+        restore(state, wall: wall)
+        self.journal = try JournalWriter(journal: journal) { report in
+            self.loop.execute { self.assumeIsolated { $0.take(report) } }
+        }
+        return epoch
+    }
+
+    private func restore(_ state: RecoveredState, wall: Int64) {
+        let now = loop.now()
+        func moment(_ time: Int64) -> Moment { now.advanced(by: .milliseconds(time - wall)) }
+        for tombstone in state.tombstones {
+            dispatcher.restoreForgotten(
+                tombstone.key,
+                body: tombstone.bodyHash,
+                until: moment(tombstone.rememberedUntil)
+            )
+        }
+        var open = 0
+        for job in state.jobs {
+            store.keepRequest(job.number, job.key, body: job.body)
+            if let ending = job.ending { store.keepTerminal(job.number, ending.terminal) } else { open += 1 }
+            let facts = AcceptedFacts(
+                key: job.key,
+                header: job.header,
+                body: BodyFacts(hash: job.bodyHash, byteCount: job.bodyByteCount),
+                ttl: job.ttl
+            )
+            dispatcher.restore(
+                RestoredRequest(
+                    number: job.number,
+                    facts: facts,
+                    acceptedAt: moment(job.acceptedAt),
+                    expiresAt: moment(job.expiresAt),
+                    started: job.started,
+                    ending: job.ending.map { ending in
+                        RestoredRequest.Ending(
+                            isReply: ending.isReply,
+                            brokerClass: ending.failureClass,
+                            at: moment(ending.endedAt)
+                        )
+                    }
+                ),
+                now: now
+            )
+        }
+        dispatcher.keptBytes = store.terminalBytes
+        guard !state.jobs.isEmpty || !state.wasClosed else { return }
+        log(
+            "journal: \(open) open requests and \(state.jobs.count - open) terminals taken back"
+                + (state.wasClosed ? "" : " after a broker that was not stopped")
+        )
+    }
+
+    func write(_ mark: JournalMark, _ ticket: JournalTicket) {
+        guard let journal else { preconditionFailure("a broker without a journal was told to write to it") }
+        let wall = UnixClock.milliseconds()
+        journal.append(entry(mark, wall: wall), ticket: ticket)
+    }
+
+    private func entry(_ mark: JournalMark, wall: Int64) -> JournalEntry {
+        switch mark {
+        case .accepted(let job, let facts):
+            guard let body = store.body(of: job) else { preconditionFailure("job \(job) has no body to write") }
+            return .accepted(
+                AcceptedRequest(
+                    number: job,
+                    key: facts.key,
+                    header: facts.header,
+                    bodyHash: facts.body.hash,
+                    body: body,
+                    acceptedAt: wall,
+                    expiresAt: wall + facts.header.deadline.wholeMilliseconds,
+                    ttl: facts.ttl
+                )
+            )
+        case .started(let key):
+            return .started(key)
+        case .ended(let job, let brokerClass):
+            guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
+            return .ended(job, terminal, class: brokerClass, at: wall)
+        case .forgotten(let job, let remember):
+            return .forgotten(job, rememberedUntil: wall + remember.wholeMilliseconds)
+        }
+    }
+
+    private func take(_ report: JournalReport) {
+        guard sockets != nil else { return }
+        switch report {
+        case .committed(let ticket, let byteCount):
+            journalByteCount = byteCount
+            process(.committed(through: ticket))
+        case .refused(let jobs, let error):
+            process(.acceptancesLost(jobs, refusal("it \(error.code == .full ? "is full" : "cannot be written")")))
+        case .failing(let error, let wait):
+            log("the journal cannot be written: \(error); trying again in \(wait)")
+        case .recovered:
+            log("the journal can be written again")
+        case .admission(.full):
+            log("the journal is full, or its disk: requests that are to be kept on disk are rejected")
+        case .admission:
+            break
+        }
+    }
+
+    /// Lets the dispatcher know whether the journal takes a request now.
+    func askJournal() {
+        guard let admission = journal?.admission, admission != lastAdmission else { return }
+        lastAdmission = admission
+        dispatcher.journalRefusal =
+            switch admission {
+            case .open: nil
+            case .full: refusal("it is full")
+            case .failing: refusal("it cannot be written")
+            case .behind: refusal("it does not keep up")
+            }
+    }
+
+    private func refusal(_ reason: String) -> BusError {
+        BusError(
+            .storeFull,
+            "the journal does not take the request: \(reason); no model was called",
+            retryAfter: settings.dispatch.stoppingRetryAfter
+        )
+    }
+}

@@ -147,17 +147,36 @@ final class ScriptedServer: Sendable {
     func url(_ path: String = "/") -> String { "http://127.0.0.1:\(port)\(path)" }
 }
 
-/// Holds a script's thread until a test lets it go on.
+/// Holds scripts' threads until a test lets them go on.
 final class Gate: Sendable {
-    private let isOpen = Mutex(false)
+    /// A pipe: a byte that nobody reads wakes everybody who waits, now or later.
+    private let reading: CInt
+    private let writing: CInt
+
+    init() {
+        var ends: [CInt] = [-1, -1]
+        precondition(unsafe pipe(&ends) == 0, "pipe failed")
+        reading = ends[0]
+        writing = ends[1]
+    }
+
+    deinit {
+        close(reading)
+        close(writing)
+    }
 
     /// Blocks until ``open()``, at most 30 s.
     func wait() {
-        for _ in 0..<30_000 where !isOpen.withLock({ $0 }) { usleep(1_000) }
+        var request = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&request, 1, 30_000)
     }
 
     /// Lets everybody through.
-    func open() { isOpen.withLock { $0 = true } }
+    func open() {
+        var byte: UInt8 = 1
+        let count = unsafe write(writing, &byte, 1)
+        precondition(count == 1, "the gate's pipe takes no byte")
+    }
 }
 
 /// Runs `body` on a thread of its own.

@@ -2,6 +2,10 @@
 struct Call {
     var request: ChatRequest
     var outcome: MockBehaviour.Outcome
+    /// What is played when the outcome is a replay.
+    var exchange: MockExchange?
+    /// What the answer says about the limit of its model.
+    var limit: RateLimitAnswer?
     /// Running number, for ids.
     var number: Int
     var isOldHTTP: Bool

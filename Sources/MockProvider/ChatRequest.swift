@@ -12,13 +12,19 @@ struct ChatRequest: Equatable {
     var messageBytes: Int
     var isStream = false
     var wantsStreamUsage = false
+    /// `max_completion_tokens`, else `max_tokens`; read only when a limit counts tokens.
+    var tokensMax: Int?
+
+    /// What the call asks for of a limit of tokens: the more of its size and of what it may be answered with, as OpenAI
+    /// estimates it.
+    var tokensAsked: Int { max(1, messageBytes / 4, tokensMax ?? 0) }
 
     /// Reads a request body.
     ///
     /// - Returns: the request, or the answer that refuses it, with the texts of the real service.
-    static func read(_ body: [UInt8]) -> Result<ChatRequest, Refusal> {
+    static func read(_ body: [UInt8], withTokens: Bool = false) -> Result<ChatRequest, Refusal> {
         do throws(Refusal) {
-            return .success(try ChatRequest(body))
+            return .success(try ChatRequest(body, withTokens: withTokens))
         } catch {
             return .failure(error)
         }
@@ -33,7 +39,15 @@ struct ChatRequest: Equatable {
         }
     }
 
-    private init(_ body: [UInt8]) throws(Refusal) {
+    /// What is known of a request to a service other than chat completions.
+    init(model: String, messageBytes: Int, isStream: Bool) {
+        self.model = model
+        self.messageBytes = messageBytes
+        self.isStream = isStream
+        userText = ""
+    }
+
+    private init(_ body: [UInt8], withTokens: Bool) throws(Refusal) {
         let value: JSONValue
         do throws(JSONError) {
             value = try JSONValue(parsing: body, limits: Self.limits)
@@ -77,6 +91,7 @@ struct ChatRequest: Equatable {
         messageBytes = body.count
         isStream = members["stream"]?.boolValue ?? false
         wantsStreamUsage = members["stream_options"]?["include_usage"]?.boolValue ?? false
+        if withTokens { tokensMax = (members["max_completion_tokens"] ?? members["max_tokens"])?.intValue }
     }
 
     private static let limits = JSONLimits(byteCountMax: RequestParser.bodyBytesMax)

@@ -42,11 +42,14 @@ final class Connection {
     private var interest = Interest.read
     private var timer: TimerID?
     /// True while a call was counted and its response is not sent.
-    private var owesAnswer = false
+    private(set) var owesAnswer = false
+    /// The server's tick when bytes came last, or the last response was sent.
+    private var activeTick: UInt32
 
     init(descriptor: CInt, server: Server) {
         self.descriptor = descriptor
         self.server = server
+        activeTick = server.idleTick
     }
 
     deinit {
@@ -85,6 +88,7 @@ final class Connection {
     }
 
     private func take(_ count: Int) {
+        activeTick = server.idleTick
         switch state {
         case .reading:
             if early.isEmpty {
@@ -144,6 +148,18 @@ final class Connection {
         return offset
     }
 
+    // MARK: Idleness
+
+    /// Closes a connection that was silent for a whole idle timeout while nothing of it was to be answered.
+    func closeIfIdle(at tick: UInt32) {
+        guard state == .reading, tick &- activeTick > Server.idleTicks else { return }
+        guard parser.isIdle, early.isEmpty else {
+            state = .answering
+            return server.refuse(status: 408, reason: "the rest of it did not come in time", on: self)
+        }
+        close()
+    }
+
     // MARK: Answering
 
     /// Says that the request in hand is a counted call: the client's leaving before the end of the answer is counted.
@@ -190,6 +206,7 @@ final class Connection {
         switch ending {
         case .keepAlive:
             owesAnswer = false
+            activeTick = server.idleTick
             state = .reading
             want(.read)
             // Inside `parse` nothing is early yet; its loop goes on with what it has.

@@ -4,33 +4,40 @@ extension MockBehaviour {
         """
         The part of the model name behind the last "/" says what happens to a call:
 
-          ok                     a chat completion
-          status-503             that status (200 ... 599) with a body like the real one
-          status-429-after-2     the same with "retry-after: 2"
-          status-429-ms-1500     with "retry-after-ms: 1500"
-          status-429-date-2      with "retry-after:" and the HTTP date in 2 s
-          quota                  429 insufficient_quota
-          context-length         400 context_length_exceeded
-          content-policy         400 content_policy_violation
-          html-502               that status with a gateway's HTML page
-          error-200              200 with an error body
-          empty                  200 without a body
-          malformed              200 with broken JSON
-          truncated              200 whose body stops half way
-          silent                 no answer; the connection stays open
-          reset-before           connection reset before the first byte
-          reset-after-head       connection reset behind the headers
+          ok                   a chat completion
+          status-503           that status (200 ... 599) with a real-shaped body
+          status-429-after-2   the same with "retry-after: 2"
+          status-429-ms-1500   with "retry-after-ms: 1500"
+          status-429-date-2    with "retry-after:" and the HTTP date in 2 s
+          quota                429 insufficient_quota
+          context-length       400 context_length_exceeded
+          content-policy       400 content_policy_violation
+          html-502             that status with a gateway's HTML page
+          error-200            200 with an error body
+          empty                200 without a body
+          malformed            200 with broken JSON
+          truncated            200 whose body stops half way
+          silent               no answer; the connection stays open
+          reset-before         connection reset before the first byte
+          reset-after-head     connection reset behind the headers
 
-        "+MS" or "+MIN-MAX" behind any of them waits so many milliseconds first: ok+250, status-503+20-80;
-        ok-250 is ok+250. A selector lets only some calls fail, the others are answered:
+        Behind any of them "+" and a number of milliseconds waits first:
 
-          fail-first-2           the first 2 calls of each request id
-          fail-30pct             30 % of the calls, chosen by request id and number of the call
-          flap-5-3               5 calls of the model are answered, 3 fail, and so on
+          ok+250               always 250 ms (ok-250 is the same)
+          status-503+20-80     evenly between 20 and 80 ms
+          ok+exp-400           exponential, 400 ms on average
+          ok+log-800-6000      lognormal, median 800 ms, 1 of 100 above 6 s
 
-        They fail with 503, or with what stands behind a colon: fail-first-2:status-429-after-1, flap-5-3:silent.
-        A name that begins with none of these words is answered. One that begins with such a word but goes on
-        wrongly is refused with 404 and the reason.
+        A selector lets only some calls fail, the others are answered:
+
+          fail-first-2         the first 2 calls of each request id
+          fail-30pct           30 % of the calls, drawn by id and number
+          flap-5-3             5 calls of the model are answered, 3 fail ...
+
+        They fail with 503, or with what stands behind a colon:
+        fail-first-2:status-429-after-1, flap-5-3:silent. A name that begins with
+        none of these words is answered. One that begins with such a word but goes
+        on wrongly is refused with 404 and the reason.
         """
     }
 
@@ -92,11 +99,28 @@ extension MockBehaviour {
     }
 
     private static func latency(named text: String, in name: String) throws(MockError) -> MockLatency {
-        let bounds = text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+        let words = text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+        let limits = 1...MockLatency.millisecondsLimit
+        switch (words[0], words.count) {
+        case ("exp", 2):
+            return MockLatency(.exponential(mean: Double(try number(words[1], in: limits, of: name))))
+        case ("log", 3):
+            let median = try number(words[1], in: limits, of: name)
+            let high = try number(words[2], in: limits, of: name)
+            guard median <= high else {
+                throw MockError(code: .script, message: "the latency \(median)-\(high) in \"\(name)\" is upside down")
+            }
+            return MockLatency(.lognormal(median: Double(median), p99: Double(high)))
+        default:
+            return try uniformLatency(between: words, in: name)
+        }
+    }
+
+    private static func uniformLatency(between words: [String], in name: String) throws(MockError) -> MockLatency {
         let limits = 0...MockLatency.millisecondsLimit
-        let low = try number(bounds[0], in: limits, of: name)
-        guard bounds.count > 1 else { return MockLatency(milliseconds: low) }
-        let high = try number(bounds.dropFirst().joined(separator: "-"), in: limits, of: name)
+        let low = try number(words[0], in: limits, of: name)
+        guard words.count > 1 else { return MockLatency(milliseconds: low) }
+        let high = try number(words.dropFirst().joined(separator: "-"), in: limits, of: name)
         guard low <= high else {
             throw MockError(code: .script, message: "the latency \(low)-\(high) in \"\(name)\" is upside down")
         }

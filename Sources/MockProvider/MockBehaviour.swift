@@ -20,6 +20,10 @@ public struct MockBehaviour: Sendable, Hashable {
         case emptyBody
         /// A 200 whose body is an error envelope.
         case errorInsideSuccess
+        /// A recorded exchange is played: each call takes the next of those whose name the pattern names.
+        ///
+        /// A pattern is a name, or the beginning of names followed by `*`. See ``MockRecording``.
+        case replay(String)
     }
 
     /// How the call ends.
@@ -41,12 +45,14 @@ public struct MockBehaviour: Sendable, Hashable {
     public static func status(_ code: Int, retryAfter: MockRetryAfter? = nil) -> MockBehaviour {
         MockBehaviour(.status(MockStatus(code, retryAfter: retryAfter)))
     }
+}
 
+extension MockBehaviour.Outcome {
     /// The word or number under which a call with this outcome is counted in ``MockCounts/statuses``.
     ///
     /// Answers are counted under their HTTP status, all else under the word of the model-name grammar.
     var countedAs: String {
-        switch outcome {
+        switch self {
         case .answer: "200"
         case .status(let status): String(status.code)
         case .silence: "silent"
@@ -56,37 +62,8 @@ public struct MockBehaviour: Sendable, Hashable {
         case .malformedBody: "malformed"
         case .emptyBody: "empty"
         case .errorInsideSuccess: "error-200"
+        // Played exchanges are counted under their status.
+        case .replay: "replay"
         }
-    }
-}
-
-/// How long the provider waits: a fixed time, or one between two bounds.
-public struct MockLatency: Sendable, Hashable {
-    /// Shortest wait in milliseconds.
-    public let millisecondsMin: Int
-
-    /// Longest wait in milliseconds.
-    public let millisecondsMax: Int
-
-    /// Longest wait that can be asked for: 24 hours.
-    public static let millisecondsLimit = 86_400_000
-
-    /// A wait of exactly `milliseconds`, clamped to `0 ... millisecondsLimit`.
-    public init(milliseconds: Int) {
-        self.init(milliseconds...milliseconds)
-    }
-
-    /// A wait within `range`, each length equally likely and the same in each run; bounds are clamped as above.
-    public init(_ range: ClosedRange<Int>) {
-        millisecondsMin = min(max(range.lowerBound, 0), Self.millisecondsLimit)
-        millisecondsMax = min(max(range.upperBound, 0), Self.millisecondsLimit)
-    }
-
-    /// No wait.
-    public static var none: MockLatency { MockLatency(milliseconds: 0) }
-
-    /// The wait in milliseconds that belongs to `unit`, a number in `0 ..< 1`.
-    func milliseconds(at unit: Double) -> Int {
-        millisecondsMin + Int(Double(millisecondsMax - millisecondsMin + 1) * unit)
     }
 }

@@ -9,6 +9,15 @@ public struct MockConfiguration: Sendable {
     /// What the provider does with each call.
     public var script: MockScript
 
+    /// Recorded exchanges to answer with; nil for none.
+    public var recording: MockRecording?
+
+    /// How long a connection may send nothing while no call of it is open, 2 minutes unless told; nil for ever.
+    ///
+    /// Then it is closed, as servers do, up to a quarter of that time late; one in the middle of a request is answered
+    /// with 408 first.
+    public var idleTimeout: Duration?
+
     /// How many request ids are counted one by one, 2,000,000 unless told; about 150 bytes each.
     ///
     /// The calls of further ids are counted in all totals but not by id, and each is taken for the first of its id.
@@ -19,11 +28,15 @@ public struct MockConfiguration: Sendable {
         host: String = "127.0.0.1",
         port: UInt16 = 0,
         script: MockScript = MockScript(),
+        recording: MockRecording? = nil,
+        idleTimeout: Duration? = .seconds(120),
         countedIDsMax: Int = 2_000_000
     ) {
         self.host = host
         self.port = port
         self.script = script
+        self.recording = recording
+        self.idleTimeout = idleTimeout
         self.countedIDsMax = countedIDsMax
     }
 }

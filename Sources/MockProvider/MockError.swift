@@ -1,4 +1,4 @@
-/// Why a mock provider did not start, or why its script was refused.
+/// Why a mock provider did not start, or why its script or recording was refused.
 public struct MockError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of trouble; more kinds may come.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
@@ -7,6 +7,7 @@ public struct MockError: Error, Sendable, Hashable, CustomStringConvertible {
             case portInUse = "port_in_use"
             case portForbidden = "port_forbidden"
             case script = "script"
+            case recording = "recording"
             case system = "system"
         }
 
@@ -21,6 +22,8 @@ public struct MockError: Error, Sendable, Hashable, CustomStringConvertible {
         public static var portForbidden: Self { Self(.portForbidden) }
         /// The script is no valid script; the message names the place in it.
         public static var script: Self { Self(.script) }
+        /// A recording cannot be read or used; the message names the file and the place in it.
+        public static var recording: Self { Self(.recording) }
         /// A system call failed.
         public static var system: Self { Self(.system) }
 

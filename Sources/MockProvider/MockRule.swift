@@ -1,4 +1,4 @@
-/// One line of a script: which calls, when, and what happens to them.
+/// One line of a script: which calls, and what happens to them.
 public struct MockRule: Sendable, Hashable {
     /// Model this rule is for: exact, exact without the provider prefix, a prefix ending in `*`, or `*` for all.
     public var model: String
@@ -8,16 +8,15 @@ public struct MockRule: Sendable, Hashable {
     /// The id is compared with and without its tenant prefix (`tenant/`).
     public var ids: IDPatterns
 
-    /// Which of the calls for that model and those ids the behaviour happens to.
-    public var selector: MockSelector
+    /// What happens to the calls, one after the other; never empty.
+    ///
+    /// A rule without phases of its own has one that never ends.
+    public private(set) var phases: [MockPhase]
 
-    /// What happens to the selected calls.
-    public var behaviour: MockBehaviour
+    /// True when the first phase follows the last; else the rule is over then and its calls go to the next rule.
+    public var isRepeating: Bool
 
-    /// What happens to the calls that are not selected; nil asks the next rule.
-    public var otherwise: MockBehaviour?
-
-    /// Makes a rule.
+    /// Makes a rule for all times.
     public init(
         model: String,
         ids: [String] = [],
@@ -25,17 +24,38 @@ public struct MockRule: Sendable, Hashable {
         behaviour: MockBehaviour,
         otherwise: MockBehaviour? = nil
     ) {
+        let phase = MockPhase(selector: selector, behaviour: behaviour, otherwise: otherwise)
+        self.init(model: model, ids: ids, phases: [phase])
+    }
+
+    /// Makes a rule that changes with time and with the calls that come.
+    ///
+    /// - Precondition: There is a phase, and each but the last has an end; the last one too when the rule repeats.
+    public init(model: String, ids: [String] = [], phases: [MockPhase], isRepeating: Bool = false) {
+        precondition(!phases.isEmpty, "a rule needs a phase")
+        let ending = isRepeating ? phases[...] : phases.dropLast()
+        precondition(ending.allSatisfy(\.ends), "only the last phase of a rule that does not repeat has no end")
         self.model = model
         self.ids = IDPatterns(ids)
-        self.selector = selector
-        self.behaviour = behaviour
-        self.otherwise = otherwise
+        self.phases = phases
+        self.isRepeating = isRepeating
     }
+
+    /// True when what the rule does depends on the time.
+    var isTimed: Bool { phases.contains { $0.duration != nil } }
 
     /// True when the rule is for the model called `name`, `bareName` without its provider prefix.
     func matches(model name: String, bareName: String) -> Bool {
-        if model == name || model == bareName { return true }
-        guard let prefix = model.withoutTrailingStar else { return false }
+        ModelPattern.matches(model, name: name, bareName: bareName)
+    }
+}
+
+/// Patterns of model names: exact, exact without the provider prefix, a prefix ending in `*`, or `*` for all.
+enum ModelPattern {
+    /// True when `pattern` is for the model called `name`, `bareName` without its provider prefix.
+    static func matches(_ pattern: String, name: String, bareName: String) -> Bool {
+        if pattern == name || pattern == bareName { return true }
+        guard let prefix = pattern.withoutTrailingStar else { return false }
         return name.hasPrefix(prefix) || bareName.hasPrefix(prefix)
     }
 }

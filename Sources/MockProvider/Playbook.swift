@@ -1,11 +1,35 @@
-/// Decides what happens to each call: script, model names and counts. A value; the server keeps it behind a lock.
+import CoreTypes
+import JSON
+
+/// Decides what happens to each call: limits, script, recording, model names and counts. A value; the server keeps it
+/// behind a lock.
 struct Playbook {
+    /// What a call is decided by.
+    struct Ask {
+        var model: String
+        /// Request id.
+        var id: String?
+        /// Key of the caller.
+        var key: String?
+        /// What the call asks for of a limit.
+        var tokens = 1
+        var endpoint = Endpoint.chat
+        /// What is compared with a recording; nil when there is none.
+        var question: MockExchange.Question?
+        /// The time; only scripts with times and limits look at it.
+        var now = Moment.zero
+    }
+
     /// What happens to one call.
     struct Decision: Equatable {
         /// How it ends.
         var outcome: MockBehaviour.Outcome
         /// How long it waits first.
         var latencyMilliseconds: Int
+        /// What is played when the outcome is a replay.
+        var exchange: MockExchange?
+        /// What the answer says about the limit of its model.
+        var limit: RateLimitAnswer?
     }
 
     /// What a model's name stands for, read once per name.
@@ -15,23 +39,53 @@ struct Playbook {
         case wrong(String)
     }
 
-    private let script: MockScript
+    /// Exchanges that take turns.
+    private struct Turns {
+        var exchanges: [Int]
+        private var position = 0
+
+        init(_ exchanges: [Int]) { self.exchanges = exchanges }
+
+        /// The exchange whose turn it is; nil when there is none.
+        mutating func next() -> Int? {
+            guard !exchanges.isEmpty else { return nil }
+            defer { position = (position + 1) % exchanges.count }
+            return exchanges[position]
+        }
+    }
+
+    let script: MockScript
+    let recording: MockRecording?
     private let countedIDsMax: Int
-    /// Calls that reached each rule of the script.
-    private var ruleCalls: [Int]
+    /// How far each rule of the script has come.
+    private(set) var progress: [RuleProgress] = []
+    private(set) var limiters: [RateLimiter] = []
+    /// Turns of the recording's groups, and of the patterns of the script.
+    private var groupTurns: [Turns] = []
+    private var patternTurns: [String: Turns] = [:]
+    /// How often each exchange was played.
+    private(set) var replays: [Int] = []
     private var meanings: [String: NameMeaning] = [:]
     private(set) var counts: CountTable
 
-    init(script: MockScript, countedIDsMax: Int) {
+    init(script: MockScript, recording: MockRecording? = nil, countedIDsMax: Int) {
         self.script = script
+        self.recording = recording
         self.countedIDsMax = countedIDsMax
-        ruleCalls = Array(repeating: 0, count: script.rules.count)
         counts = CountTable(countedIDsMax: countedIDsMax)
+        reset()
     }
 
-    /// Forgets all counts: the next call is the first.
+    /// Forgets all counts: the next call is the first, phases begin anew, buckets are full.
     mutating func reset() {
-        ruleCalls = Array(repeating: 0, count: script.rules.count)
+        progress = Array(repeating: RuleProgress(), count: script.rules.count)
+        limiters = script.limits.map(RateLimiter.init)
+        groupTurns = recording?.groups.map(Turns.init) ?? []
+        patternTurns = [:]
+        for pattern in script.replayPatterns {
+            patternTurns[pattern] = Turns(recording?.exchanges(named: pattern) ?? [])
+        }
+        replays = Array(repeating: 0, count: recording?.exchanges.count ?? 0)
         counts = CountTable(countedIDsMax: countedIDsMax)
     }
 
@@ -46,44 +100,139 @@ struct Playbook {
         counts.noteAborted()
     }
 
-    /// Counts a call and decides it.
-    mutating func decide(model: String, id: String?) -> Decision {
-        let numbers = counts.count(model: model, id: id)
-        let behaviour = behaviour(model: model, id: id, numbers: numbers)
-        counts.notePlayed(behaviour.countedAs)
-        var latency = behaviour.latency.millisecondsMin
-        if behaviour.latency.millisecondsMax > latency {
-            latency = behaviour.latency.milliseconds(at: unit("latency", 0, model: model, id: id, numbers: numbers))
-        }
-        return Decision(outcome: behaviour.outcome, latencyMilliseconds: latency)
+    /// Brings all phases to the state of `now`, for who looks at them.
+    mutating func advance(to now: Moment) {
+        for index in progress.indices { progress[index].advance(script.rules[index], to: now) }
     }
 
-    private mutating func behaviour(model: String, id: String?, numbers: CountTable.CallNumbers) -> MockBehaviour {
-        let bareName = script.rules.isEmpty ? model : model.afterLastSlash
-        let bareID = script.rules.isEmpty ? id : id?.afterLastSlash
-        for (index, rule) in script.rules.enumerated() {
-            guard rule.matches(model: model, bareName: bareName), rule.ids.matches(id, bareID: bareID) else { continue }
-            ruleCalls[index] += 1
-            if selects(rule.selector, model: model, id: id, numbers: numbers, ruleCall: ruleCalls[index]) {
-                return rule.behaviour
-            }
-            if let otherwise = rule.otherwise { return otherwise }
+    /// Counts a call and decides it.
+    mutating func decide(model: String, id: String?) -> Decision {
+        decide(Ask(model: model, id: id))
+    }
+
+    /// Counts a call and decides it.
+    mutating func decide(_ ask: Ask) -> Decision {
+        let numbers = counts.count(model: ask.model, id: ask.id)
+        let limit = script.limits.isEmpty ? nil : limit(ask)
+        if let limit, let refusal = limit.verdict.refusal {
+            counts.notePlayed("429")
+            return Decision(outcome: .status(limit.refusal(refusal)), latencyMilliseconds: 0, limit: limit)
         }
-        switch meaning(of: model) {
+        let (behaviour, exchange) = behaviour(ask, numbers: numbers)
+        var decision = Decision(outcome: behaviour.outcome, latencyMilliseconds: 0, exchange: exchange, limit: limit)
+        var latency = behaviour.latency
+        // The latency of a rule holds, else the one that was recorded.
+        if let exchange, case .fixed(0) = latency.distribution { latency = exchange.latency }
+        if ask.endpoint != .chat { decision.outcome = Self.outcome(decision, at: ask.endpoint) }
+        counts.notePlayed(decision.exchange.map { String($0.status) } ?? decision.outcome.countedAs)
+        if case .fixed(let milliseconds) = latency.distribution {
+            decision.latencyMilliseconds = milliseconds
+        } else {
+            var generator = hash("latency", latency.seed, ask, numbers: numbers).generator
+            decision.latencyMilliseconds = latency.milliseconds(drawnBy: &generator)
+        }
+        return decision
+    }
+
+    /// Counts a call whose body is no request but was recorded, and decides it; nil when it was not recorded.
+    mutating func decideRecorded(_ question: MockExchange.Question, id: String?) -> Decision? {
+        guard let group = recording?.group(withBodyOf: question), let exchange = nextExchange(ofGroup: group) else {
+            return nil
+        }
+        _ = counts.count(model: question.model, id: id)
+        counts.notePlayed(String(exchange.status))
+        return Decision(outcome: .replay(exchange.name), latencyMilliseconds: 0, exchange: exchange)
+    }
+
+    /// Asks the first limit that is for the model.
+    private mutating func limit(_ ask: Ask) -> RateLimitAnswer? {
+        let bareName = ask.model.afterLastSlash
+        for index in limiters.indices {
+            let limit = limiters[index].limit
+            guard ModelPattern.matches(limit.model, name: ask.model, bareName: bareName) else { continue }
+            let verdict = limiters[index].take(model: ask.model, key: ask.key, tokens: ask.tokens, now: ask.now)
+            return RateLimitAnswer(style: limit.style, verdict: verdict, model: ask.model)
+        }
+        return nil
+    }
+
+    /// What happens to a call, and the exchange that is played if it is one.
+    private mutating func behaviour(
+        _ ask: Ask,
+        numbers: CountTable.CallNumbers
+    ) -> (behaviour: MockBehaviour, exchange: MockExchange?) {
+        if !script.rules.isEmpty, let behaviour = ruledBehaviour(ask, numbers: numbers) {
+            guard case .replay(let pattern) = behaviour.outcome else { return (behaviour, nil) }
+            return (behaviour, nextExchange(named: pattern))
+        }
+        if let recording, let group = recording.group(model: ask.model, question: ask.question),
+            let exchange = nextExchange(ofGroup: group)
+        {
+            return (MockBehaviour(.replay(exchange.name)), exchange)
+        }
+        return (namedBehaviour(ask, numbers: numbers), nil)
+    }
+
+    private mutating func namedBehaviour(_ ask: Ask, numbers: CountTable.CallNumbers) -> MockBehaviour {
+        switch meaning(of: ask.model) {
         case .plain: return .ok
-        case .wrong(let reason): return MockBehaviour(.status(ErrorBody.unknownModel(model, reason: reason)))
+        case .wrong(let reason): return MockBehaviour(.status(ErrorBody.unknownModel(ask.model, reason: reason)))
         case .rule(let rule):
-            if selects(rule.selector, model: model, id: id, numbers: numbers, ruleCall: numbers.ofModel) {
-                return rule.behaviour
-            }
-            return rule.otherwise ?? .ok
+            let phase = rule.phases[0]
+            if selects(phase.selector, ask, numbers: numbers, ruleCall: numbers.ofModel) { return phase.behaviour }
+            return phase.otherwise ?? .ok
         }
     }
+
+    private mutating func ruledBehaviour(_ ask: Ask, numbers: CountTable.CallNumbers) -> MockBehaviour? {
+        let bareName = ask.model.afterLastSlash
+        let bareID = ask.id?.afterLastSlash
+        for index in script.rules.indices {
+            guard script.rules[index].matches(model: ask.model, bareName: bareName),
+                script.rules[index].ids.matches(ask.id, bareID: bareID),
+                let step = progress[index].takeCall(of: script.rules[index], now: ask.now)
+            else { continue }
+            if selects(step.phase.selector, ask, numbers: numbers, ruleCall: step.number) {
+                return step.phase.behaviour
+            }
+            if let otherwise = step.phase.otherwise { return otherwise }
+        }
+        return nil
+    }
+
+    // MARK: Recording
+
+    private mutating func nextExchange(named pattern: String) -> MockExchange? {
+        patternTurns[pattern]?.next().flatMap { played($0) }
+    }
+
+    private mutating func nextExchange(ofGroup group: Int) -> MockExchange? {
+        groupTurns[group].next().flatMap { played($0) }
+    }
+
+    private mutating func played(_ index: Int) -> MockExchange? {
+        replays[index] += 1
+        return recording?.exchanges[index]
+    }
+
+    /// The outcome at a service other than chat completions: it has no answers but recorded ones.
+    private static func outcome(_ decision: Decision, at endpoint: Endpoint) -> MockBehaviour.Outcome {
+        switch decision.outcome {
+        case .replay, .silence, .resetBeforeHead:
+            return decision.outcome
+        case .status(var status):
+            if status.body == .openAI { status.body = endpoint.errorBody }
+            return .status(status)
+        case .answer, .resetAfterHead, .truncatedBody, .malformedBody, .emptyBody, .errorInsideSuccess:
+            return .status(MockStatus(404, body: endpoint.errorBody))
+        }
+    }
+
+    // MARK: Selection
 
     private func selects(
         _ selector: MockSelector,
-        model: String,
-        id: String?,
+        _ ask: Ask,
         numbers: CountTable.CallNumbers,
         ruleCall: Int
     ) -> Bool {
@@ -93,7 +242,7 @@ struct Playbook {
         case .first(let count, let scope):
             return number(per: scope, numbers, ruleCall) <= count
         case .percent(let percent, let seed):
-            return unit("percent", seed, model: model, id: id, numbers: numbers) * 100 < percent
+            return hash("percent", seed, ask, numbers: numbers).unit * 100 < percent
         case .flapping(let ok, let failing, let scope):
             guard ok + failing > 0 else { return false }
             return (number(per: scope, numbers, ruleCall) - 1) % (ok + failing) >= ok
@@ -108,21 +257,20 @@ struct Playbook {
         }
     }
 
-    /// A number in `0 ..< 1` that belongs to this call: the same in every run that makes the same calls.
-    private func unit(
+    /// A hash that belongs to this call: the same in every run that makes the same calls.
+    private func hash(
         _ purpose: String,
         _ seed: UInt64,
-        model: String,
-        id: String?,
+        _ ask: Ask,
         numbers: CountTable.CallNumbers
-    ) -> Double {
+    ) -> StableHash {
         var hash = StableHash()
         hash.combine(purpose)
         hash.combine(seed)
-        hash.combine(model)
-        hash.combine(id ?? "")
+        hash.combine(ask.model)
+        hash.combine(ask.id ?? "")
         hash.combine(UInt64(numbers.ofRequest ?? numbers.ofModel))
-        return hash.unit
+        return hash
     }
 
     private mutating func meaning(of model: String) -> NameMeaning {

@@ -12,6 +12,8 @@ struct Player {
             return nil
         case .status(let status):
             return response(with: status, to: call)
+        case .replay:
+            return call.exchange.map { recorded($0, call) }
         case .answer, .resetAfterHead, .truncatedBody, .malformedBody, .emptyBody, .errorInsideSuccess:
             return call.request.isStream ? stream(call) : completion(call)
         }
@@ -38,7 +40,12 @@ struct Player {
         return Response(bytes: bytes, ending: keepsAlive ? .keepAlive : .close)
     }
 
-    private func requestID(_ call: Call) -> MockHeader { MockHeader("x-request-id", "req_mock_\(call.number)") }
+    /// The headers of every answer to `call`: its number, and what its limit says.
+    private func headers(of call: Call) -> [MockHeader] {
+        let requestID = MockHeader("x-request-id", "req_mock_\(call.number)")
+        guard let limit = call.limit else { return [requestID] }
+        return [requestID] + limit.headers(unixSeconds: unixSeconds)
+    }
 
     private func response(with status: MockStatus, to call: Call) -> Response {
         var (body, type) = ErrorBody.content(of: status, model: call.request.model)
@@ -47,7 +54,7 @@ struct Player {
         }
         return response(
             status: status.code,
-            headers: [requestID(call)] + hintHeaders(status.retryAfter) + status.headers,
+            headers: headers(of: call) + hintHeaders(status.retryAfter) + status.headers,
             body: body,
             type: type,
             keepsAlive: call.keepsAlive
@@ -67,10 +74,10 @@ struct Player {
 
     private func completion(_ call: Call) -> Response {
         let whole = Completion(to: call.request, number: call.number, created: unixSeconds).body()
-        var response = response(status: 200, headers: [requestID(call)], body: whole, keepsAlive: call.keepsAlive)
+        var response = response(status: 200, headers: headers(of: call), body: whole, keepsAlive: call.keepsAlive)
         let headLength = response.bytes.count - whole.count
         switch call.outcome {
-        case .answer, .silence, .resetBeforeHead, .status:
+        case .answer, .silence, .resetBeforeHead, .status, .replay:
             break
         case .resetAfterHead:
             response.bytes.removeLast(whole.count)
@@ -82,16 +89,40 @@ struct Player {
             // The length stays; the last bracket turns into a comma.
             response.bytes[headLength + whole.count - 1] = UInt8(ascii: ",")
         case .emptyBody:
-            return self.response(status: 200, headers: [requestID(call)], body: [], keepsAlive: call.keepsAlive)
+            return self.response(status: 200, headers: headers(of: call), body: [], keepsAlive: call.keepsAlive)
         case .errorInsideSuccess:
             let body = insideError(call)
-            return self.response(status: 200, headers: [requestID(call)], body: body, keepsAlive: call.keepsAlive)
+            return self.response(status: 200, headers: headers(of: call), body: body, keepsAlive: call.keepsAlive)
         }
         return response
     }
 
     private func insideError(_ call: Call) -> [UInt8] {
         ErrorBody.content(of: MockStatus(503), model: call.request.model).bytes
+    }
+
+    /// A recorded answer: streams event by event, each a chunk of its own; all else in one piece.
+    private func recorded(_ exchange: MockExchange, _ call: Call) -> Response {
+        let limitHeaders = call.limit?.headers(unixSeconds: unixSeconds) ?? []
+        guard exchange.isEventStream, !call.isOldHTTP else {
+            return response(
+                status: exchange.status,
+                headers: exchange.headers + limitHeaders,
+                body: exchange.body,
+                keepsAlive: call.keepsAlive
+            )
+        }
+        var bytes: [UInt8] = []
+        ResponseWriter.appendHead(
+            status: exchange.status,
+            headers: [MockHeader("date", date)] + exchange.headers + limitHeaders,
+            framing: .chunked,
+            keepsAlive: call.keepsAlive,
+            to: &bytes
+        )
+        for event in exchange.events { ResponseWriter.appendChunk(Array(event), to: &bytes) }
+        ResponseWriter.appendLastChunk(to: &bytes)
+        return Response(bytes: bytes, ending: call.keepsAlive ? .keepAlive : .close)
     }
 
     private func stream(_ call: Call) -> Response {
@@ -102,8 +133,8 @@ struct Player {
             status: 200,
             headers: [
                 MockHeader("content-type", "text/event-stream; charset=utf-8"), MockHeader("date", date),
-                MockHeader("cache-control", "no-cache"), requestID(call),
-            ],
+                MockHeader("cache-control", "no-cache"),
+            ] + headers(of: call),
             framing: isChunked ? .chunked : .close,
             keepsAlive: keepsAlive,
             to: &bytes
@@ -134,7 +165,7 @@ struct Player {
             events = []
         case .errorInsideSuccess:
             events = [events[0], Completion.event(insideError(call))]
-        case .answer, .status, .silence, .resetBeforeHead, .resetAfterHead:
+        case .answer, .status, .silence, .resetBeforeHead, .resetAfterHead, .replay:
             break
         }
         return events

@@ -15,7 +15,7 @@ struct RequestHead: Equatable {
     var isChunked = false
     /// The client waits for "100 Continue" before it sends the body.
     var expectsContinue = false
-    /// Key behind `Bearer`.
+    /// The caller's key: behind `Bearer`, or in `x-api-key` or `x-goog-api-key`.
     var bearer: String?
     /// Value of `x-understudy-request-id`.
     var requestID: String?

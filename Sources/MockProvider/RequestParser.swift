@@ -174,12 +174,16 @@ struct RequestParser {
         switch colon {
         case 6 where ASCII.equals(name, "expect"):
             head.expectsContinue = ASCII.equals(value, "100-continue")
+        case 9 where ASCII.equals(name, "x-api-key"):
+            head.bearer = ASCII.text(value)
         case 10 where ASCII.equals(name, "connection"):
             takeConnection(ASCII.text(value))
         case 13 where ASCII.equals(name, "authorization"):
             takeAuthorization(value)
         case 14 where ASCII.equals(name, "content-length"):
             return takeContentLength(value)
+        case 14 where ASCII.equals(name, "x-goog-api-key"):
+            head.bearer = ASCII.text(value)
         case 17 where ASCII.equals(name, "transfer-encoding"):
             guard ASCII.equals(value, "chunked"), !head.isChunked else {
                 return .refused(status: 501, reason: "the only known transfer-encoding is chunked")

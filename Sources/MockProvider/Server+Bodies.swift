@@ -1,3 +1,5 @@
+import CoreTypes
+import EventLoop
 import JSON
 import Synchronization
 
@@ -10,6 +12,16 @@ extension Server {
         }
         let withRequests = query["summary"] == nil
         return playbook.withLock { $0.counts.snapshot(withRequests: withRequests) }.json(withRequests: withRequests)
+    }
+
+    /// What the page for people shows.
+    func statusView() -> StatusView {
+        let now = loop.now()
+        let open = connections.values.count { $0.owesAnswer }
+        let count = connections.count
+        return playbook.withLock { playbook in
+            StatusView(&playbook, now: now, started: started, connections: count, open: open)
+        }
     }
 
     /// The answer of `GET …/models`.

@@ -1,5 +1,6 @@
 import CoreTypes
 import EventLoop
+import JSON
 import Synchronization
 
 /// Accepts connections and answers their requests; the part of the mock that lives on the loop's thread.
@@ -22,9 +23,18 @@ final class Server: @unchecked Sendable {
     let loop: EventLoop
     let playbook: Mutex<Playbook>
     let script: MockScript
+    let recording: MockRecording?
+    /// When it was made.
+    let started: Moment
+    private let idleTimeout: Duration?
+    private let isTimed: Bool
+    private let countsTokens: Bool
     private let listener: CInt
     private var isStopped = false
-    private var connections: [CInt: Connection] = [:]
+    private(set) var connections: [CInt: Connection] = [:]
+    /// Rises ``idleTicks`` times in each idle timeout; what connections note as the time of their last bytes.
+    private(set) var idleTick: UInt32 = 0
+    private var idleTimer: TimerID?
     private var clock = WallClock()
     private var callNumber = 0
     /// What all connections read into; each uses it up before it returns to the loop.
@@ -33,8 +43,18 @@ final class Server: @unchecked Sendable {
     init(loop: EventLoop, listener: CInt, configuration: MockConfiguration) {
         self.loop = loop
         self.listener = listener
+        started = loop.now()
         script = configuration.script
-        playbook = Mutex(Playbook(script: configuration.script, countedIDsMax: configuration.countedIDsMax))
+        recording = configuration.recording
+        idleTimeout = configuration.idleTimeout.map { max(.milliseconds(1), $0) }
+        isTimed = script.isTimed
+        countsTokens = script.limits.contains { $0.tokens != nil }
+        let playbook = Playbook(
+            script: configuration.script,
+            recording: configuration.recording,
+            countedIDsMax: configuration.countedIDsMax
+        )
+        self.playbook = Mutex(playbook)
         scratch = Array(repeating: 0, count: Self.scratchBytes)
     }
 
@@ -60,6 +80,8 @@ final class Server: @unchecked Sendable {
         loop.checkIsolated()
         guard !isStopped else { return }
         isStopped = true
+        if let idleTimer { loop.cancel(idleTimer) }
+        idleTimer = nil
         loop.unwatch(listener)
         Sockets.close(listener)
         for connection in Array(connections.values) { connection.close() }
@@ -79,6 +101,7 @@ final class Server: @unchecked Sendable {
     private func add(_ descriptor: CInt) {
         let connection = Connection(descriptor: descriptor, server: self)
         connections[descriptor] = connection
+        watchIdleness()
         do throws(SystemError) {
             try connection.start()
         } catch {
@@ -102,6 +125,26 @@ final class Server: @unchecked Sendable {
         if owedAnswer, !isStopped { playbook.withLock { $0.countAborted() } }
     }
 
+    // MARK: Idleness
+
+    /// Ticks in an idle timeout: a connection is closed by so much of the timeout late at most.
+    static let idleTicks: UInt32 = 4
+
+    /// Lets one timer look after all connections: a timer each would cost every request two changes of the queue.
+    private func watchIdleness() {
+        guard let idleTimeout, idleTimer == nil, !isStopped else { return }
+        idleTimer = loop.schedule(at: loop.now().advanced(by: idleTimeout / Int(Self.idleTicks))) { [weak self] in
+            self?.closeIdle()
+        }
+    }
+
+    private func closeIdle() {
+        idleTimer = nil
+        idleTick &+= 1
+        for connection in Array(connections.values) { connection.closeIfIdle(at: idleTick) }
+        if !connections.isEmpty { watchIdleness() }
+    }
+
     // MARK: Requests
 
     /// Answers a request that was read completely.
@@ -112,6 +155,10 @@ final class Server: @unchecked Sendable {
         let isWrite = head.method == "POST"
         if path.hasSuffix("/chat/completions") {
             isWrite ? answerChat(request, on: connection) : refuseMethod(head, allowed: "POST", on: connection)
+        } else if recording != nil, isWrite, let endpoint = Endpoint(path: path) {
+            answerRecorded(request, at: endpoint, on: connection)
+        } else if path == "/" || path == "/_mock" || path == "/_mock/" {
+            isRead ? sendPage(head, on: connection) : refuseMethod(head, allowed: "GET", on: connection)
         } else if path == "/_mock/counts" {
             isRead
                 ? send(countsBody(head.query), head, on: connection)
@@ -158,6 +205,18 @@ final class Server: @unchecked Sendable {
         connection.send(response)
     }
 
+    /// Answers with the page for people.
+    private func sendPage(_ head: RequestHead, on connection: Connection) {
+        let response = player().response(
+            status: 200,
+            headers: StatusPage.headers,
+            body: StatusPage.html(statusView()),
+            type: "text/html; charset=utf-8",
+            keepsAlive: head.keepsAlive
+        )
+        connection.send(response)
+    }
+
     private func refuseMethod(_ head: RequestHead, allowed: String, on connection: Connection) {
         let message = "Not allowed to \(head.method) on \(head.path)."
         var refusal = ErrorBody.refusal(405, message, code: "method_not_supported")
@@ -172,23 +231,80 @@ final class Server: @unchecked Sendable {
             playbook.withLock { $0.countRefused(id: head.requestID, status: 401) }
             return send(MockStatus(401), head, on: connection)
         }
-        switch ChatRequest.read(request.body) {
+        let question = recording == nil ? nil : self.question(request, at: .chat)
+        switch ChatRequest.read(request.body, withTokens: countsTokens) {
         case .failure(let refusal):
+            let decision = question.flatMap { question in
+                playbook.withLock { $0.decideRecorded(question, id: head.requestID) }
+            }
+            if let decision {
+                let chat = ChatRequest(model: question?.model ?? "", messageBytes: request.body.count, isStream: false)
+                return play(decision, of: chat, head, on: connection)
+            }
             playbook.withLock { $0.countRefused(id: head.requestID, status: refusal.answer.code) }
             send(refusal.answer, head, on: connection)
         case .success(let chat):
-            let decision = playbook.withLock { $0.decide(model: chat.model, id: head.requestID) }
-            callNumber += 1
-            let call = Call(
-                request: chat,
-                outcome: decision.outcome,
-                number: callNumber,
-                isOldHTTP: head.isOldHTTP,
-                keepsAlive: head.keepsAlive
-            )
-            guard decision.latencyMilliseconds > 0 else { return play(call, on: connection) }
-            connection.wait(.milliseconds(decision.latencyMilliseconds)) { self.play(call, on: connection) }
+            decide(chat, at: .chat, question, head, on: connection)
         }
+    }
+
+    /// Answers a call to a service other than chat completions, which has recorded answers only.
+    private func answerRecorded(_ request: Request, at endpoint: Endpoint, on connection: Connection) {
+        let head = request.head
+        connection.oweAnswer()
+        let status = MockStatus(head.bearer == Self.badKey ? 401 : 400, body: endpoint.errorBody)
+        guard status.code != 401, let question = self.question(request, at: endpoint), let model = question.model else {
+            playbook.withLock { $0.countRefused(id: head.requestID, status: status.code) }
+            return send(status, head, on: connection)
+        }
+        let chat = ChatRequest(model: model, messageBytes: request.body.count, isStream: question.isStream)
+        decide(chat, at: endpoint, question, head, on: connection)
+    }
+
+    /// What a request is compared with a recording by; nil when its body is no JSON.
+    private func question(_ request: Request, at endpoint: Endpoint) -> MockExchange.Question? {
+        let limits = JSONLimits(byteCountMax: RequestParser.bodyBytesMax)
+        guard let body = try? JSONValue(parsing: request.body, limits: limits) else { return nil }
+        return MockExchange.Question(endpoint: endpoint, path: request.head.path, body: body)
+    }
+
+    private func decide(
+        _ chat: ChatRequest,
+        at endpoint: Endpoint,
+        _ question: MockExchange.Question?,
+        _ head: RequestHead,
+        on connection: Connection
+    ) {
+        let ask = Playbook.Ask(
+            model: chat.model,
+            id: head.requestID,
+            key: head.bearer,
+            tokens: chat.tokensAsked,
+            endpoint: endpoint,
+            question: question,
+            now: isTimed ? loop.now() : .zero
+        )
+        play(playbook.withLock { $0.decide(ask) }, of: chat, head, on: connection)
+    }
+
+    private func play(
+        _ decision: Playbook.Decision,
+        of chat: ChatRequest,
+        _ head: RequestHead,
+        on connection: Connection
+    ) {
+        callNumber += 1
+        let call = Call(
+            request: chat,
+            outcome: decision.outcome,
+            exchange: decision.exchange,
+            limit: decision.limit,
+            number: callNumber,
+            isOldHTTP: head.isOldHTTP,
+            keepsAlive: head.keepsAlive
+        )
+        guard decision.latencyMilliseconds > 0 else { return play(call, on: connection) }
+        connection.wait(.milliseconds(decision.latencyMilliseconds)) { self.play(call, on: connection) }
     }
 
     private func play(_ call: Call, on connection: Connection) {

@@ -25,7 +25,10 @@ struct StableHash {
 
     /// A number in `0 ..< 1`.
     var unit: Double {
-        var generator = SeededGenerator(seed: state)
+        var generator = generator
         return generator.nextUnit()
     }
+
+    /// A generator whose numbers belong to what was taken in.
+    var generator: SeededGenerator { SeededGenerator(seed: state) }
 }

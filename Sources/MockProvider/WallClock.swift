@@ -24,9 +24,31 @@ struct WallClock {
     }
 
     /// An HTTP date (IMF-fixdate, RFC 9110 section 5.6.7), for example `Sun, 06 Nov 1994 08:49:37 GMT`.
-    ///
-    /// Source of the calendar: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
     static func httpDate(unixSeconds: Int64) -> String {
+        let date = civil(unixSeconds: unixSeconds)
+        let weekday = weekdays[Int(((date.days + 4) % 7 + 7) % 7)]
+        let day = twoDigits(date.day)
+        return "\(weekday), \(day) \(months[Int(date.month - 1)]) \(date.year) \(date.clock) GMT"
+    }
+
+    /// A time of RFC 3339 in UTC, for example `1994-11-06T08:49:37Z`.
+    static func rfc3339(unixSeconds: Int64) -> String {
+        let date = civil(unixSeconds: unixSeconds)
+        return "\(date.year)-\(twoDigits(date.month))-\(twoDigits(date.day))T\(date.clock)Z"
+    }
+
+    private struct Civil {
+        /// Days since 1970-01-01.
+        var days: Int64
+        var year: Int64
+        var month: Int64
+        var day: Int64
+        /// Time of day, `08:49:37`.
+        var clock: String
+    }
+
+    /// Source of the calendar: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+    private static func civil(unixSeconds: Int64) -> Civil {
         let days = unixSeconds / 86_400 - (unixSeconds % 86_400 < 0 ? 1 : 0)
         let secondOfDay = unixSeconds - days * 86_400
         let shifted = days + 719_468
@@ -38,9 +60,8 @@ struct WallClock {
         let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let weekday = weekdays[Int(((days + 4) % 7 + 7) % 7)]
         let clock = [secondOfDay / 3600, secondOfDay / 60 % 60, secondOfDay % 60].map(twoDigits).joined(separator: ":")
-        return "\(weekday), \(twoDigits(day)) \(months[Int(month - 1)]) \(year) \(clock) GMT"
+        return Civil(days: days, year: year, month: month, day: day, clock: clock)
     }
 
     private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]

@@ -26,7 +26,7 @@ import Testing
     ])
     func wordMeansItsBehaviour(word: String, behaviour: MockBehaviour) throws {
         #expect(try MockBehaviour(named: word) == behaviour)
-        #expect(try MockRule(modelNamed: "provider/\(word)")?.behaviour == behaviour)
+        #expect(try MockRule(modelNamed: "provider/\(word)")?.phases.first?.behaviour == behaviour)
     }
 
     @Test(arguments: [
@@ -37,9 +37,7 @@ import Testing
     ])
     func selectorWordLetsSomeCallsFail(word: String, selector: MockSelector, behaviour: MockBehaviour) throws {
         let rule = try #require(try MockRule(modelNamed: "a/b/\(word)"))
-        #expect(rule.selector == selector)
-        #expect(rule.behaviour == behaviour)
-        #expect(rule.otherwise == .ok)
+        #expect(rule.phases == [MockPhase(selector: selector, behaviour: behaviour, otherwise: .ok)])
     }
 
     @Test(arguments: ["gpt-4o", "openai/gpt-4o", "oklahoma", "statsu-503", "", "/", "llama3:8b"])

@@ -33,7 +33,7 @@ import Testing
                 MockRule(
                     model: "gpt-4o",
                     selector: .first(2, per: .model),
-                    behaviour: MockBehaviour(.status(first), latency: MockLatency(5...20))
+                    behaviour: MockBehaviour(.status(first), latency: MockLatency(.uniform(5...20)))
                 ),
                 MockRule(
                     model: "claude-*",
@@ -65,7 +65,7 @@ import Testing
     ])
     func everyFormOfRetryAfterIsRead(json: String, hint: MockRetryAfter) throws {
         let text = #"{"rules": [{"model": "*", "behaviour": {"status": 429, "retry_after": \#(json)}}]}"#
-        #expect(try script(text).rules.first?.behaviour == .status(429, retryAfter: hint))
+        #expect(try script(text).rules.first?.phases.first?.behaviour == .status(429, retryAfter: hint))
     }
 
     @Test(arguments: [
@@ -110,6 +110,45 @@ import Testing
             #"{"rules": [{"model": "a", "behaviour": {"status": 500, "retry_after": "http-date:soon"}}]}"#,
             "$.rules[0].behaviour.retry_after"
         ),
+        (#"{"rules": [], "seed": -1}"#, "$.seed"),
+        (#"{"rules": [{"model": "a", "phases": []}]}"#, "$.rules[0].phases"),
+        (#"{"rules": [{"model": "a", "phases": [{"behaviour": "ok"}], "behaviour": "ok"}]}"#, "$.rules[0].behaviour"),
+        (#"{"rules": [{"model": "a", "behaviour": "ok", "repeat": true}]}"#, "$.rules[0].repeat"),
+        (#"{"rules": [{"model": "a", "phases": [{"calls": 1}]}]}"#, "$.rules[0].phases[0]"),
+        (#"{"rules": [{"model": "a", "phases": [{"calls": 0, "behaviour": "ok"}]}]}"#, "phases[0].calls"),
+        (#"{"rules": [{"model": "a", "phases": [{"seconds": 0, "behaviour": "ok"}]}]}"#, "phases[0].seconds"),
+        (
+            #"{"rules": [{"model": "a", "phases": [{"behaviour": "ok"}, {"behaviour": "ok"}]}]}"#,
+            "$.rules[0].phases[0]: expected \"calls\" or \"seconds\": only the last"
+        ),
+        (
+            #"{"rules": [{"model": "a", "repeat": true, "phases": [{"calls": 1, "behaviour": "ok"}, {"behaviour": "ok"}]}]}"#,
+            "$.rules[0].phases[1]: expected \"calls\" or \"seconds\": a phase without end"
+        ),
+        (#"{"rules": [{"model": "a", "behaviour": {"replay": ""}}]}"#, "$.rules[0].behaviour.replay"),
+        (#"{"rules": [{"model": "a", "behaviour": {"play": "ok", "latency_ms": {"mean": 0}}}]}"#, "latency_ms.mean"),
+        (
+            #"{"rules": [{"model": "a", "behaviour": {"play": "ok", "latency_ms": {"median": 9}}}]}"#,
+            "latency_ms.median"
+        ),
+        (
+            #"{"rules": [{"model": "a", "behaviour": {"play": "ok", "latency_ms": {"median": 9, "p99": 8}}}]}"#,
+            "latency_ms.p99"
+        ),
+        (
+            #"{"rules": [{"model": "a", "behaviour": {"play": "ok", "latency_ms": {"median": 9, "mean": 8}}}]}"#,
+            "latency_ms.median"
+        ),
+        (
+            #"{"rules": [{"model": "a", "behaviour": {"play": "ok", "latency_ms": {"mean": 9, "sigma": 1}}}]}"#,
+            "latency_ms.sigma"
+        ),
+        (#"{"limits": []}"#, "rules"),
+        (#"{"limits": [{"model": "a"}]}"#, "$.limits[0]"),
+        (#"{"limits": [{"model": "a", "requests_per_minute": 0}]}"#, "$.limits[0].requests_per_minute"),
+        (#"{"limits": [{"model": "a", "requests_per_minute": 9, "tokens_burst": 9}]}"#, "$.limits[0].tokens_burst"),
+        (#"{"limits": [{"model": "a", "requests_per_minute": 9, "per": "day"}]}"#, "$.limits[0].per"),
+        (#"{"limits": [{"model": "a", "requests_per_minute": 9, "style": "x"}]}"#, "$.limits[0].style"),
     ])
     func wrongScriptIsRefusedWithItsPlace(text: String, place: String) {
         let error = #expect(throws: MockError.self) { try script(text) }
@@ -118,14 +157,79 @@ import Testing
         #expect(error?.message.contains(place) == true, "\(error?.message ?? "no error")")
     }
 
-    @Test func exampleOfTheHelpIsAScript() throws {
-        #expect(try script(MockScript.example).rules.count == 5)
-        #expect(MockScript.help.contains(MockScript.example))
+    @Test func phasesLimitsAndSeedsAreRead() throws {
+        let read = try script(
+            """
+            {"seed": 7,
+             "limits": [{"model": "gpt-*", "requests_per_minute": 60, "requests_burst": 5, "tokens_per_minute": 9000,
+                         "per": "key", "style": "anthropic"}],
+             "rules": [
+              {"model": "m", "ids": ["a"], "repeat": true, "phases": [
+                {"calls": 100, "behaviour": "ok"},
+                {"seconds": 0.25, "percent": 10, "behaviour": {"replay": "x/*"}, "then": "ok"},
+                {"calls": 9, "seconds": 60, "flap": {"ok": 1, "failing": 2},
+                 "behaviour": {"play": "silent", "latency_ms": {"median": 800, "sigma": 0.5, "max": 9000}}}]},
+              {"model": "*", "behaviour": {"play": "ok", "latency_ms": {"mean": 50, "min": 10, "seed": 3}}}
+            ]}
+            """
+        )
+        let limit = MockLimit(
+            model: "gpt-*",
+            requests: .init(perMinute: 60, burst: 5),
+            tokens: .init(perMinute: 9000),
+            scope: .key,
+            style: .anthropic
+        )
+        #expect(read.limits == [limit])
+        let seeded = MockLatency(.fixed(0), seed: 7)
+        let slow = MockLatency(.lognormal(median: 800, sigma: 0.5), within: 0...9000, seed: 7)
+        let phases = [
+            MockPhase(calls: 100, behaviour: MockBehaviour(.answer, latency: seeded)),
+            MockPhase(
+                duration: .milliseconds(250),
+                selector: .percent(10, seed: 7),
+                behaviour: MockBehaviour(.replay("x/*"), latency: seeded),
+                otherwise: MockBehaviour(.answer, latency: seeded)
+            ),
+            MockPhase(
+                calls: 9,
+                duration: .seconds(60),
+                selector: .flapping(ok: 1, failing: 2, per: .model),
+                behaviour: MockBehaviour(.silence, latency: slow)
+            ),
+        ]
+        #expect(read.rules.first == MockRule(model: "m", ids: ["a"], phases: phases, isRepeating: true))
+        let last = MockLatency(
+            .exponential(mean: 50),
+            within: 10...MockLatency.millisecondsLimit,
+            seed: 3
+        )
+        #expect(read.rules.last == MockRule(model: "*", behaviour: MockBehaviour(.answer, latency: last)))
     }
 
-    @Test func damagedScriptsNeverTrap() {
+    @Test func limitsNeedNoRules() throws {
+        #expect(try script(#"{"limits": [{"model": "*", "tokens_per_minute": 1}]}"#).rules.isEmpty)
+    }
+
+    @Test func examplesOfTheHelpAreScripts() throws {
+        #expect(try script(MockScript.example).rules.count == 5)
+        #expect(MockScript.help.contains(MockScript.example))
+        let summary = MockScript.summary
+        let start = try #require(summary.firstRange(of: "\n  {")?.upperBound)
+        let short = try script("{" + summary[start...])
+        #expect(short.rules.count == 7)
+        #expect(short.limits.count == 1)
+    }
+
+    @Test(arguments: [MockScript.summary, MockBehaviour.nameHelp])
+    func helpFitsIntoTerminals(text: String) {
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 78 })
+    }
+
+    @Test(arguments: [good, MockScript.example])
+    func damagedScriptsNeverTrap(text: String) {
         var generator = SeededGenerator(seed: 31)
-        let original = Array(Self.good.utf8)
+        let original = Array(text.utf8)
         var refused = 0
         for _ in 0..<2000 {
             var bytes = original

@@ -6,6 +6,13 @@ public struct MockSettings: Sendable, Hashable {
     public var port: UInt16 = 0
     /// The script file, an absolute path; nil to play each model by its name.
     public var script: String?
+    /// The recording to answer with, the absolute path of a file or directory; nil for none.
+    public var replay: String?
+    /// How long a connection may send nothing before it is closed; zero for ever. Default 2 minutes.
+    public var idleTimeout = Duration.seconds(120)
+
+    /// What ``idleTimeout`` may be.
+    public static let idleTimeoutRange = Duration.zero ... .seconds(86_400)
 
     /// The defaults.
     public init() {}

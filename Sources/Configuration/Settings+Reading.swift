@@ -267,9 +267,11 @@ extension TelemetrySettings {
 
 extension MockSettings {
     mutating func read(_ reader: SettingsReader) throws(SettingsError) {
-        try reader.requireOnly(["host", "port", "script"])
+        try reader.requireOnly(["host", "port", "script", "replay", "idle_timeout"])
         if let value = try reader.member("host") { host = try value.nonEmptyString() }
         if let value = try reader.member("port") { port = UInt16(try value.int(in: 0...65535)) }
         if let value = try reader.member("script") { script = try value.path() }
+        if let value = try reader.member("replay") { replay = try value.path() }
+        if let value = try reader.member("idle_timeout") { idleTimeout = try value.duration(in: Self.idleTimeoutRange) }
     }
 }

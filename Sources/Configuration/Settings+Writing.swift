@@ -127,8 +127,11 @@ extension TelemetrySettings {
 
 extension MockSettings {
     fileprivate var json: JSONValue {
-        var object: JSONObject = ["host": JSONValue(host), "port": JSONValue(Int(port))]
+        var object: JSONObject = [
+            "host": JSONValue(host), "port": JSONValue(Int(port)), "idle_timeout": JSONValue(idleTimeout),
+        ]
         if let script { object["script"] = JSONValue(script) }
+        if let replay { object["replay"] = JSONValue(replay) }
         return .object(object)
     }
 }

@@ -55,6 +55,7 @@ import Testing
         (#"{"bus": {"dedup": "59m"}}"#, "$.bus.dedup", "1h...30d"),
         (#"{"telemetry": {"retention": "1s"}}"#, "$.telemetry.retention", "1d...3650d"),
         (#"{"mock": {"port": 65536}}"#, "$.mock.port", "0...65535"),
+        (#"{"mock": {"idle_timeout": "25h"}}"#, "$.mock.idle_timeout", "0s...1d"),
         (#"{"override_model": "yes"}"#, "$.override_model", "true or false"),
         (#"{"bus": {}, "bus": {}}"#, "$.bus", "twice"),
         ("{\n \"bus\": }", "$.bus", "line 2"),

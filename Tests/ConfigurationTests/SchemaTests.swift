@@ -51,6 +51,7 @@ import Testing
         written.bus.directory = "/d"
         written.telemetry.database = "/t"
         written.mock.script = "/s"
+        written.mock.replay = "/r"
         let json = written.json
         try walk(root, at: [], in: root) { path, keys in
             let place = try path.reduce(json) { try #require($0[$1]) }

@@ -36,7 +36,7 @@ import Testing
                 "paid_deliveries_max": 1, "deaths_max": 2
               },
               "telemetry": {"database": "../db.sqlite", "retention": "36h", "rows_max": 2000},
-              "mock": {"host": "::1", "port": 8080, "script": "script.json"}
+              "mock": {"host": "::1", "port": 8080, "script": "script.json", "replay": "r", "idle_timeout": "0s"}
             }
             """
         )
@@ -92,6 +92,8 @@ import Testing
         #expect(read.mock.host == "::1")
         #expect(read.mock.port == 8080)
         #expect(read.mock.script == "/etc/understudy/script.json")
+        #expect(read.mock.replay == "/etc/understudy/r")
+        #expect(read.mock.idleTimeout == .zero)
     }
 
     @Test func writtenSettingsReadAsTheSame() throws {
@@ -110,6 +112,8 @@ import Testing
         full.bus.directory = "/run/bus"
         full.telemetry.database = "/var/lib/db"
         full.mock.script = "/s"
+        full.mock.replay = "/r"
+        full.mock.idleTimeout = .seconds(9)
         for value in [Settings(), full, full.answeredByMock(port: 4711)] {
             #expect(try settings(value.json.description) == value)
         }

@@ -8,17 +8,21 @@ struct MockCommand: ParsableCommand {
         commandName: "mock",
         abstract: "Run a provider that fails on command: no key, no network, no cost.",
         discussion: """
-            A real HTTP server with the interface of OpenAI's Chat Completions under any prefix. What happens to a call \
-            is said by a script (see --script-help), and where it says nothing by the model's name.
+            A real HTTP server with the interface of OpenAI's Chat Completions under any \
+            prefix. What happens to a call is said by a script (--script), where that says \
+            nothing by recorded exchanges (--replay), else by the model's name.
 
             \(MockBehaviour.nameHelp)
 
-            It counts calls per request id (header x-understudy-request-id): GET /_mock/counts, POST /_mock/reset.
+            \(MockScript.summary)
+
+            It counts calls per request id (header x-understudy-request-id): GET /_mock/counts, \
+            POST /_mock/reset. A page for people is at /.
 
             Examples:
               understudy mock --port 8080
-              curl -s http://127.0.0.1:8080/v1/chat/completions -d '{"model": "status-429-after-2", "messages": \
-            [{"role": "user", "content": "Hi"}]}'
+              curl -s http://127.0.0.1:8080/v1/chat/completions -d '{"model":
+                "status-429-after-2", "messages": [{"role": "user", "content": "Hi"}]}'
             """
     )
 
@@ -39,26 +43,51 @@ struct MockCommand: ParsableCommand {
     )
     var script: String?
 
-    @Flag(help: "Describe script files and end.")
+    @Option(
+        help: ArgumentHelp("Recorded exchanges to answer with: a file, or a directory of files.", valueName: "path"),
+        completion: .file()
+    )
+    var replay: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Closes connections that send nothing for so long; 0s for never (default: 2m).",
+            valueName: "duration"
+        )
+    )
+    var idleTimeout: String?
+
+    @Flag(help: "Describe script files and recordings and end.")
     var scriptHelp = false
 
     func run() throws {
         if scriptHelp {
             // Not part of --help, which would wrap its tables.
-            Console.output.line(MockScript.help)
+            Console.output.line(MockScript.help + "\n\n" + MockRecording.help)
             return
         }
         var mock = try file.settings().mock
         if let host { mock.host = host }
         if let port { mock.port = port }
         if let script { mock.script = FilePath.absolute(script, in: FilePath.workingDirectory()) }
+        if let replay { mock.replay = FilePath.absolute(replay, in: FilePath.workingDirectory()) }
+        if let idleTimeout {
+            guard let duration = DurationText.parse(idleTimeout), MockSettings.idleTimeoutRange.contains(duration)
+            else {
+                throw ValidationError(
+                    "--idle-timeout is \"\(idleTimeout)\"; expected \(DurationText.expectation), from 0s to 24h"
+                )
+            }
+            mock.idleTimeout = duration
+        }
         let configuration = try Self.configuration(of: mock)
 
         try ServiceHost.run("mock", child: child.ties) { loop, control in
             let provider = try MockProvider(loop: loop, configuration: configuration)
             control.ready("port=\(provider.port)")
             if !control.isChild {
-                Console.output.line("ready: the mock provider answers at \(provider.baseURL)")
+                let page = provider.baseURL.dropLast("v1".count)
+                Console.output.line("ready: the mock provider answers at \(provider.baseURL), its page is \(page)")
             }
             return { urgency in
                 guard urgency != .quiet else { return }
@@ -69,13 +98,16 @@ struct MockCommand: ParsableCommand {
         }
     }
 
-    /// The provider's own configuration, its script read.
+    /// The provider's own configuration, its script and recording read.
     static func configuration(of mock: MockSettings) throws(CommandFailure) -> MockConfiguration {
         var configuration = MockConfiguration(host: mock.host, port: mock.port)
-        guard let path = mock.script else { return configuration }
+        configuration.idleTimeout = mock.idleTimeout > .zero ? mock.idleTimeout : nil
         do {
-            let bytes = try SmallFile.read(path, bytesMax: 8 << 20)
-            configuration.script = try MockScript(parsing: bytes, source: path)
+            if let path = mock.script {
+                let bytes = try SmallFile.read(path, bytesMax: 8 << 20)
+                configuration.script = try MockScript(parsing: bytes, source: path)
+            }
+            if let path = mock.replay { configuration.recording = try MockRecording(path: path) }
         } catch {
             throw CommandFailure(error)
         }

@@ -349,6 +349,12 @@ class Scripted(unittest.IsolatedAsyncioTestCase):
         options = {"resend_every": 0.05, **LASTING, **options}
         return await self.enterAsyncContext(AsyncClient(broker.directory, **options))
 
+    async def until_heard(self, broker, verb):
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while verb not in broker.received:
+            self.assertLess(asyncio.get_running_loop().time(), end, f"no {verb} within {PATIENCE} s")
+            await asyncio.sleep(0.01)
+
     async def test_silence_sends_the_request_again_and_acceptance_ends_that(self):
         broker = self.broker({"REQUEST": [[], [], [ACCEPTED]], "GET": [[], [STATE], [REPLY]]})
         bus = await self.client(broker)
@@ -362,8 +368,7 @@ class Scripted(unittest.IsolatedAsyncioTestCase):
         first = self.broker({})
         bus = await self.client(first, resend_every=20)
         asking = asyncio.create_task(bus.ask("Hello?"))
-        while "REQUEST" not in first.received:
-            await asyncio.sleep(0.01)
+        await self.until_heard(first, "REQUEST")
         first.stop()
         # The connection tells, not the silence.
         second = self.broker({"REQUEST": [[ACCEPTED, REPLY]]}, first.directory)
@@ -375,8 +380,7 @@ class Scripted(unittest.IsolatedAsyncioTestCase):
         first = self.broker({"REQUEST": [[ACCEPTED]], "GET": [[STATE]] * 100})
         bus = await self.client(first, resend_every=20)
         asking = asyncio.create_task(bus.ask("Hello?", id="kept", **options))
-        while "REQUEST" not in first.received:
-            await asyncio.sleep(0.01)
+        await self.until_heard(first, "REQUEST")
         # Answered after the ACCEPTED.
         await bus.get("kept")
         first.stop()
@@ -464,14 +468,13 @@ class Scripted(unittest.IsolatedAsyncioTestCase):
 
     async def test_cancelling_is_repeated_until_it_is_answered_and_the_answer_acknowledged(self):
         broker = self.broker({"REQUEST": [[ACCEPTED]], "GET": [[STATE]] * 100, "CANCEL": [[], [CANCELLED]]})
-        bus = await self.client(broker)
+        bus = await self.client(broker, resend_every=1)
         asking = asyncio.create_task(bus.ask("Hello?", id="x"))
         await bus.get("x")
         asking.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await asking
-        while "ACK" not in broker.received:
-            await asyncio.sleep(0.01)
+        await self.until_heard(broker, "ACK")
         self.assertGreaterEqual(broker.received.count("CANCEL"), 2)
 
     async def test_what_was_never_sent_is_not_cancelled(self):
@@ -490,7 +493,7 @@ class Scripted(unittest.IsolatedAsyncioTestCase):
     async def test_reads_of_the_broker_itself(self):
         health = {"status": "ok", "größe": [1, 2]}
         broker = self.broker({"GET": [[("STATE", {"state": "sys"}, json.dumps(health).encode())], [UNKNOWN]]})
-        bus = await self.client(broker)
+        bus = await self.client(broker, resend_every=20)
         self.assertEqual(await bus.system("health"), health)
         with self.assertRaises(BusError) as caught:
             await bus.system("weather")

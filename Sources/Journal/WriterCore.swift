@@ -110,9 +110,10 @@ final class WriterCore: @unchecked Sendable {
         queue.removeFirst(count)
         inbox.release(entries.reduce(0) { $0 + $1.byteCount })
         succeed()
-        report(through: queue.isEmpty ? ticketTaken : ticket)
+        // Who hears of a commit finds the admission that follows from it.
         judgeRoom()
         tellAdmission()
+        report(through: queue.isEmpty ? ticketTaken : ticket)
         checkpoint(isIdle: false)
     }
 

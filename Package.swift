@@ -97,7 +97,12 @@ let package = Package(
         tests("ResilienceTests", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
         tests("DialectsTests", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
         tests("BrokerTests", ["Broker", "BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal"]),
-        tests("JournalTests", ["BusProtocol", "CoreTypes", "EventLoop", "Journal", "SQLite"]),
+        .target(
+            name: "CFaultyFileSystem",
+            path: "Tests/CFaultyFileSystem",
+            linkerSettings: [.linkedLibrary("sqlite3")]
+        ),
+        tests("JournalTests", ["BusProtocol", "CFaultyFileSystem", "CoreTypes", "EventLoop", "Journal", "SQLite"]),
         tests("SimulationTests", ["CoreTypes", "Simulation"]),
         tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),
         tests(

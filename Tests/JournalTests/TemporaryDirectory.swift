@@ -1,7 +1,7 @@
 import Glibc
 
-/// A directory that goes away, with all that was put there, when the value does.
-struct TemporaryDirectory: ~Copyable {
+/// A directory that goes away, with all that was put there, when the object does.
+final class TemporaryDirectory: Sendable {
     let path: String
 
     init() {
@@ -62,5 +62,13 @@ enum File {
     static func mode(_ path: String) -> mode_t? {
         var status = stat()
         return unsafe stat(path, &status) == 0 ? status.st_mode & 0o777 : nil
+    }
+}
+
+extension File {
+    /// Bytes of a file; 0 when there is none.
+    static func size(_ path: String) -> Int {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 }

@@ -10,14 +10,14 @@ extension Dispatcher {
     mutating func dispatch(now: Moment, into effects: inout [DispatchEffect]) {
         while !queue.isEmpty {
             guard let worker = chooseWorker(now: now) else { return }
-            guard let job = queue.pop() else { return }
-            guard now < job.expiresAt else {
-                // Its timer is due in this same turn. Ending takes it out of the queue.
-                queue.push(job, atHead: true)
-                endAtDeadline(job, now: now, into: &effects)
+            guard let turn = queue.next() else { return }
+            guard now < turn.job.expiresAt else {
+                // Its timer is due in this same turn. Ending takes it out of the queue, and its tenant still has its turn.
+                endAtDeadline(turn.job, now: now, into: &effects)
                 continue
             }
-            deliver(job, to: worker, now: now, into: &effects)
+            queue.take(turn)
+            deliver(turn.job, to: worker, now: now, into: &effects)
         }
     }
 

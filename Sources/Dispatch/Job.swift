@@ -33,7 +33,9 @@ final class Job {
     let expiresAt: Moment
     /// How long the terminal waits for its `ACK`.
     let ttl: Duration
-    /// The connection that sent `REQUEST`, when its end means cancel.
+    /// The connection that sent `REQUEST`; fairness is between these. Nil after a restart.
+    let connection: ConnectionID?
+    /// The same, when its end means cancel.
     let cancelledWith: ConnectionID?
 
     var phase: Phase
@@ -72,6 +74,7 @@ final class Job {
         self.acceptedAt = acceptedAt
         self.expiresAt = expiresAt
         self.ttl = ttl
+        self.connection = connection
         cancelledWith = header.cancelOnDisconnect ? connection : nil
         phase = .queued(ticket: 0)
     }

@@ -1,26 +1,28 @@
 import BusProtocol
 
-/// Requests that wait for a worker: first in, first out within a priority, and weights between priorities.
+/// Requests that wait for a worker, in fair order: tenants by turns, within a tenant priorities by weight, within a
+/// priority the connections that sent the `REQUEST` by turns, within a connection first in, first out.
 ///
-/// A priority p has weight p + 1, taken in turn by smooth weighted round robin, so that the lowest one waits but never
-/// starves: with all ten priorities full it gets 1 of 55 places. Source of the scheme: nginx, upstream round robin.
-/// An entry that was removed stays as a stale ticket until it is met or the queue is compacted.
+/// Turns of tenants and of connections are deficit round robin: a turn is one request and costs ``cost(of:)``, so that in
+/// the long run everyone who waits gets the same number of units. What came back from a worker goes before the other
+/// requests of its tenant and priority; it takes a turn of its tenant, none of its connection.
+///
+/// The bound on waiting, whatever others send:
+/// 1. Between two requests of a tenant that has more, every other tenant is handed at most c requests, c the cost of the
+///    tenant's first of the two. To a tenant that begins to wait the same holds with the cost of its last request; if it
+///    had none, every other tenant goes before it at most once.
+/// 2. Within a tenant, priority p is passed by at most ``PriorityTurns/overtakenMax`` [p] requests of other priorities
+///    until its next one: 54 for the lowest, 6 for the highest.
+/// 3. Within a priority, connections wait for each other as tenants do in 1. What came back goes before.
+///
+/// So with requests of cost 1, T tenants and C connections in its priority, a request that is the oldest of its connection
+/// is handed out after at most C (g + 1) - 1 others of its tenant, g the number of 2., and C (g + 1) of every other tenant.
+/// A queue is O(1) for each request; entries that were removed stay as void tickets until they are met or compacted.
 struct ReadyQueue {
-    private struct Lane {
-        /// Requeued entries, last one first out.
-        var front: [Entry] = []
-        var entries: [Entry] = []
-        var head = 0
-        var live = 0
-        var current = 0
-    }
-
-    private struct Entry {
-        var job: Job
-        var ticket: UInt64
-    }
-
-    private var lanes = [Lane](repeating: Lane(), count: Limits.priority.count)
+    private var ring = TurnRing<TenantQueue>()
+    private var numbers: [Tenant: Int] = [:]
+    /// The place of the tenant that was last put to; -1 for none.
+    private var latest = -1
     private var ticketLast: UInt64 = 0
     /// Live entries.
     private(set) var count = 0
@@ -28,86 +30,75 @@ struct ReadyQueue {
     var isEmpty: Bool { count == 0 }
 
     /// Live entries of each priority, the lowest first.
-    var countsByPriority: [Int] { lanes.map(\.live) }
+    private(set) var countsByPriority = [Int](repeating: 0, count: Limits.priority.count)
 
-    /// Entries held, stale ones included.
-    var entryCount: Int { lanes.reduce(0) { $0 + $1.front.count + $1.entries.count - $1.head } }
+    /// Entries held, void ones included.
+    var entryCount: Int { numbers.values.reduce(0) { $0 + ring[$1].entryCount } }
+    /// Tenants and connections remembered, those without anything waiting included.
+    var rememberedCount: Int { numbers.values.reduce(numbers.count) { $0 + ring[$1].connectionCount } }
 
-    /// Puts `job` behind the others of its priority, or before them when it comes back from a lost worker.
+    /// What a turn with a body of `byteCount` bytes costs: 1 up to 64 KiB, and 1 more for each further 64 KiB; at most 128.
+    static func cost(of byteCount: Int) -> UInt64 { 1 + UInt64(max(0, byteCount - 1)) >> 16 }
+
+    /// Puts `job` behind the others of its connection, or before all of its priority when it comes back from a worker.
     mutating func push(_ job: Job, atHead: Bool = false) {
-        ticketLast += 1
-        job.phase = .queued(ticket: ticketLast)
-        let priority = job.header.priority
-        if atHead {
-            lanes[priority].front.append(Entry(job: job, ticket: ticketLast))
-        } else {
-            lanes[priority].entries.append(Entry(job: job, ticket: ticketLast))
-        }
-        lanes[priority].live += 1
+        // The lowest bit of a ticket says at which end the job stands.
+        ticketLast += 2
+        let ticket = atHead ? ticketLast | 1 : ticketLast
+        job.phase = .queued(ticket: ticket)
+        let number = number(of: job.key.tenant)
+        ring[number].push(job, ticket: ticket, atHead: atHead)
+        ring.enter(number)
         count += 1
+        countsByPriority[job.header.priority] += 1
     }
 
-    /// Takes `job` out wherever it stands. The caller changes its phase, which makes the entry stale.
+    /// Takes `job` out wherever it stands. The caller changes its phase, which voids its entry.
     mutating func remove(_ job: Job) {
-        lanes[job.header.priority].live -= 1
+        guard case .queued(let ticket) = job.phase, let number = numbers[job.key.tenant] else {
+            preconditionFailure("\(job.number) does not wait")
+        }
+        ring[number].void(job, isAtHead: ticket & 1 == 1)
+        ring.leave(number)
         count -= 1
-        if lanes[job.header.priority].live == 0 { lanes[job.header.priority] = Lane() }
-        compact(job.header.priority, leaving: job)
+        countsByPriority[job.header.priority] -= 1
     }
 
-    /// The next job by weight; nil when nothing waits.
+    /// Whose turn it is; nil when nothing waits. The job stays in the queue, and it stays its turn, until ``take(_:)``.
+    mutating func next() -> TenantQueue.Turn? {
+        guard let number = ring.next() else { return nil }
+        return ring[number].next()
+    }
+
+    /// Takes out what ``next()`` gave just before, and charges for it. The caller changes its phase.
+    mutating func take(_ turn: TenantQueue.Turn) {
+        let cost = Self.cost(of: turn.job.body.byteCount)
+        ring[ring.current].take(turn, cost: cost)
+        ring.charge(cost)
+        count -= 1
+        countsByPriority[turn.job.header.priority] -= 1
+    }
+
+    /// Takes the next job; nil when nothing waits.
     mutating func pop() -> Job? {
-        guard count > 0 else { return nil }
-        let priority = nextPriority()
-        while true {
-            guard let entry = takeEntry(priority) else {
-                preconditionFailure("lane \(priority) counts more than it has")
-            }
-            guard Self.isLive(entry) else { continue }
-            lanes[priority].live -= 1
-            count -= 1
-            if lanes[priority].live == 0 { lanes[priority] = Lane() }
-            return entry.job
+        guard let turn = next() else { return nil }
+        take(turn)
+        return turn.job
+    }
+
+    private mutating func number(of tenant: Tenant) -> Int {
+        if latest >= 0, ring.places[latest].member.tenant == tenant { return latest }
+        if let number = numbers[tenant] {
+            latest = number
+            return number
         }
-    }
-
-    private static func isLive(_ entry: Entry) -> Bool {
-        if case .queued(let ticket) = entry.job.phase { return ticket == entry.ticket }
-        return false
-    }
-
-    private mutating func nextPriority() -> Int {
-        var best = -1
-        var total = 0
-        for priority in lanes.indices where lanes[priority].live > 0 {
-            if lanes[priority].live == count { return priority }
-            lanes[priority].current += priority + 1
-            total += priority + 1
-            if best < 0 || lanes[priority].current > lanes[best].current { best = priority }
+        if numbers.count >= 1024, numbers.count >= 2 * ring.listedCount {
+            var left = numbers
+            ring.removeIdle { left[$0.tenant] = nil }
+            numbers = left
         }
-        lanes[best].current -= total
-        return best
-    }
-
-    private mutating func takeEntry(_ priority: Int) -> Entry? {
-        if let entry = lanes[priority].front.popLast() { return entry }
-        guard lanes[priority].head < lanes[priority].entries.count else { return nil }
-        let entry = lanes[priority].entries[lanes[priority].head]
-        lanes[priority].head += 1
-        if lanes[priority].head >= 1024, lanes[priority].head * 2 >= lanes[priority].entries.count {
-            lanes[priority].entries.removeFirst(lanes[priority].head)
-            lanes[priority].head = 0
-        }
-        return entry
-    }
-
-    /// Drops stale entries when they outnumber the live ones, so that cancelled requests do not pile up.
-    private mutating func compact(_ priority: Int, leaving gone: Job) {
-        let size = lanes[priority].front.count + lanes[priority].entries.count - lanes[priority].head
-        guard size > 1024, size > 2 * lanes[priority].live else { return }
-        lanes[priority].front.removeAll { !Self.isLive($0) || $0.job === gone }
-        lanes[priority].entries.removeFirst(lanes[priority].head)
-        lanes[priority].head = 0
-        lanes[priority].entries.removeAll { !Self.isLive($0) || $0.job === gone }
+        latest = ring.add(TenantQueue(tenant))
+        numbers[tenant] = latest
+        return latest
     }
 }

@@ -73,6 +73,8 @@ public struct ErrorCode: Hashable, Sendable, CustomStringConvertible {
     public static let tooLarge = ErrorCode(413, "too_large", .fix, .never, .no)
     /// Too many requests wait.
     public static let busy = ErrorCode(429, "busy", .busy, .sameID, .no)
+    /// The tenant has as many open requests or body bytes as it may, or asks too often.
+    public static let tenantLimit = ErrorCode(430, "tenant_limit", .busy, .sameID, .no)
     /// The verb or feature is not known here.
     public static let notImplemented = ErrorCode(501, "not_implemented", .fix, .never, .no)
     /// The broker is stopping.
@@ -133,8 +135,7 @@ public struct ErrorCode: Hashable, Sendable, CustomStringConvertible {
     /// Every entry, in rising order of numbers.
     public static let all: [ErrorCode] =
         ([
-            malformed, routingID, unknownRequest, unexpected, idConflict, gone, tooLarge, busy, notImplemented,
-            stopping,
-            version, storeFull,
+            malformed, routingID, unknownRequest, unexpected, idConflict, gone, tooLarge, busy, tenantLimit,
+            notImplemented, stopping, version, storeFull,
         ] + FailureClass.allCases.map(ErrorCode.init)).sorted { $0.number < $1.number }
 }

@@ -28,6 +28,8 @@ public struct Counters: Hashable, Sendable {
     public var openInMemory = 0
     /// Terminals kept for their `ACK` now.
     public var kept = 0
+    /// Tenants with open requests now.
+    public var tenants = 0
     /// Body bytes of open requests now.
     public var openBytes = 0
 

@@ -1,3 +1,5 @@
+public import BusProtocol
+
 /// What the dispatcher's decisions depend on.
 public struct DispatchConfiguration: Sendable {
     /// Start of the broker in Unix milliseconds.
@@ -12,6 +14,10 @@ public struct DispatchConfiguration: Sendable {
     public var openRequestsMax = 100_000
     /// Most body bytes of requests without a terminal.
     public var openBytesMax = 1 << 30
+    /// What one tenant may have, unless it has an entry in ``tenantOverrides``.
+    public var tenantLimits = TenantLimits()
+    /// What single tenants may have instead.
+    public var tenantOverrides: [Tenant: TenantLimits] = [:]
     /// Most terminals kept for their `ACK`.
     public var keptTerminalsMax = 1_000_000
     /// Most bytes of terminals kept for their `ACK`.

@@ -94,7 +94,10 @@ extension Dispatcher {
             effects.append(.answer(path, .error(id: Array(key.id.text.utf8), error)))
             return
         }
-        if let refusal = refusal(of: header, bytes: body.byteCount) {
+        // The tenant comes last: it books the request if nothing else is against it.
+        if let refusal = refusal(of: header, bytes: body.byteCount)
+            ?? tenants.admit(key.tenant, bytes: body.byteCount, now: now)
+        {
             count { $0.rejected += 1 }
             rejections[refusal.code, default: 0] += 1
             effects.append(.answer(path, .rejected(key.id, refusal)))
@@ -130,7 +133,9 @@ extension Dispatcher {
         )
         jobs[number] = job
         numbers[key] = number
+        let tenantCount = tenants.activeCount
         count {
+            $0.tenants = tenantCount
             $0.accepted += 1
             $0.queued += 1
             $0.openBytes += body.byteCount

@@ -89,7 +89,11 @@ extension Dispatcher {
             counters.kept -= 1
             if isReply { counters.replied -= 1 } else { counters.failed -= 1 }
         }
-        if job.isOpen { counters.openBytes -= job.body.byteCount }
+        if job.isOpen {
+            counters.openBytes -= job.body.byteCount
+            tenants.release(job.key.tenant, bytes: job.body.byteCount)
+            counters.tenants = tenants.activeCount
+        }
         counters.accepted -= 1
         counters.rejected += 1
         rejections[error.code, default: 0] += 1

@@ -84,6 +84,8 @@ extension Dispatcher {
             return
         }
         counters.openBytes += job.body.byteCount
+        tenants.restore(job.key.tenant, bytes: job.body.byteCount, now: now)
+        counters.tenants = tenants.activeCount
         timers.add(.deadline(job.number), due: job.expiresAt)
         if job.paid.isEmpty {
             counters.queued += 1

@@ -12,6 +12,7 @@ public struct Dispatcher: ~Copyable {
     var numbers: [RequestKey: JobNumber] = [:]
     var tombstones: Tombstones
     var queue = ReadyQueue()
+    var tenants: TenantLedger
     var timers = TimerHeap()
     /// Workers with a session, and the same in the order of dispatch ties.
     var workers: [ConnectionID: WorkerRecord] = [:]
@@ -43,6 +44,7 @@ public struct Dispatcher: ~Copyable {
     public init(configuration: DispatchConfiguration, now: Moment) {
         self.configuration = configuration
         startedAt = now
+        tenants = TenantLedger(configuration)
         random = SeededGenerator(seed: configuration.seed)
         tombstones = Tombstones(seed: random.next())
         // Numbers go on from 4096 per millisecond of broker time, so that a worker that outlived a broker cannot mistake
@@ -125,6 +127,8 @@ public struct Dispatcher: ~Copyable {
         job.phase = .ended(isReply: isReply, brokerClass)
         counters.openBytes -= job.body.byteCount
         if job.durability == .memory { counters.openInMemory -= 1 }
+        tenants.release(job.key.tenant, bytes: job.body.byteCount)
+        counters.tenants = tenants.activeCount
         counters.kept += 1
         if isReply { counters.replied += 1 } else { counters.failed += 1 }
 

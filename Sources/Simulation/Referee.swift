@@ -185,6 +185,7 @@ final class Referee {
         expected.kept = 0
         expected.openBytes = 0
         expected.openInMemory = 0
+        var tenants = Set<Tenant>()
         for record in live {
             switch record.state {
             case .queued: expected.queued += 1
@@ -194,8 +195,10 @@ final class Referee {
             if record.isOpen {
                 expected.openBytes += record.body.byteCount
                 expected.openInMemory += 1
+                tenants.insert(record.key.tenant)
             }
         }
+        expected.tenants = tenants.count
         if counters != expected { fail("counters are true", "found \(counters), expected \(expected)") }
     }
 }

@@ -74,7 +74,8 @@ extension Dispatcher {
         for attempt in request.started {
             job.deliveries = max(job.deliveries, attempt.delivery)
             job.lastAttempt = max(job.lastAttempt, attempt.attempt)
-            job.attempts += 1
+            // Attempts are numbered through; of each delivery the last one is known.
+            job.attempts = max(job.attempts, attempt.attempt)
             if !job.paid.contains(attempt.delivery) { job.paid.append(attempt.delivery) }
         }
         if let ending = request.ending {

@@ -8,7 +8,7 @@ public import CoreTypes
 public enum JournalEntry: Hashable, Sendable {
     /// A request was accepted. The first acceptance of a number stands.
     case accepted(AcceptedRequest)
-    /// The first `GO` of a delivery was asked for; the key names job, delivery and attempt.
+    /// A `GO` was asked for; the key names job, delivery and attempt. Of each delivery the last attempt is kept.
     case started(DeliveryKey)
     /// A request got its terminal, which takes the place of its body. The first terminal stands.
     ///

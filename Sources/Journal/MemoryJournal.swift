@@ -49,9 +49,14 @@ public struct MemoryJournal: JournalStore, Hashable, Sendable {
         case .accepted(let request):
             if jobs[request.number] == nil { jobs[request.number] = RecoveredJob(request) }
         case .started(let key):
-            guard let job = jobs[key.job], !job.started.contains(where: { $0.delivery == key.delivery }) else { return }
-            jobs[key.job]?.started.append(key)
-            jobs[key.job]?.started.sort { $0.delivery < $1.delivery }
+            guard var job = jobs[key.job] else { return }
+            if let index = job.started.firstIndex(where: { $0.delivery == key.delivery }) {
+                if key.attempt > job.started[index].attempt { job.started[index] = key }
+            } else {
+                job.started.append(key)
+                job.started.sort { $0.delivery < $1.delivery }
+            }
+            jobs[key.job] = job
         case .ended(let number, let terminal, class: let failureClass, at: let time):
             guard let job = jobs[number], job.ending == nil else { return }
             jobs[number]?.body = []

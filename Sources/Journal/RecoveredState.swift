@@ -69,7 +69,7 @@ public struct RecoveredJob: Hashable, Sendable {
     public var expiresAt: Int64
     /// How long the terminal waits for its `ACK`.
     public var ttl: Duration
-    /// The deliveries whose first `GO` was asked for, oldest first, with the attempt.
+    /// The deliveries for which a `GO` was asked for, oldest first, with the last attempt of each.
     public var started: [DeliveryKey]
     /// How it ended; nil while it is open.
     public var ending: Ending?

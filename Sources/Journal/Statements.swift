@@ -30,7 +30,12 @@ final class Statements {
         commit = try connection.prepare("COMMIT")
         insertJob = try connection.prepare("INSERT OR IGNORE INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         insertContent = try connection.prepare("INSERT OR REPLACE INTO content VALUES (?, ?)")
-        start = try connection.prepare("INSERT OR IGNORE INTO started SELECT number, ?2, ?3 FROM job WHERE number = ?1")
+        start = try connection.prepare(
+            """
+            INSERT INTO started SELECT number, ?2, ?3 FROM job WHERE number = ?1
+            ON CONFLICT (number, delivery) DO UPDATE SET attempt = max(attempt, excluded.attempt)
+            """
+        )
         end = try connection.prepare(
             "UPDATE job SET outcome = ?2, class = ?3, ended = ?4 WHERE number = ?1 AND outcome IS NULL"
         )

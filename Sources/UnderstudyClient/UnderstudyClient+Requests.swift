@@ -12,12 +12,13 @@ extension UnderstudyClient {
         _ header: RequestHeader,
         _ origin: RequestExchange.Origin,
         _ acknowledgement: Acknowledgement,
+        _ onAccepted: AcceptanceHandler? = nil,
         _ stream: ChunkOrder? = nil
     ) async throws(ClientError) -> Outcome {
         try check(body, id)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { answer in
-                begin(id, body, header, origin, acknowledgement, stream, answer)
+                begin(id, body, header, origin, acknowledgement, onAccepted, stream, answer)
             }
         } onCancel: {
             // Queued, so that it comes after the beginning.
@@ -46,6 +47,7 @@ extension UnderstudyClient {
         _ header: RequestHeader,
         _ origin: RequestExchange.Origin,
         _ acknowledgement: Acknowledgement,
+        _ onAccepted: AcceptanceHandler?,
         _ stream: ChunkOrder?,
         _ answer: CheckedContinuation<Result<Outcome, ClientError>, Never>
     ) {
@@ -58,7 +60,14 @@ extension UnderstudyClient {
             now: now
         )
         let effects = exchange.begin(now: now)
-        flights[id] = Flight(exchange: exchange, header: header, body: body, stream: stream, answer: answer)
+        flights[id] = Flight(
+            exchange: exchange,
+            header: header,
+            body: body,
+            stream: stream,
+            onAccepted: onAccepted,
+            answer: answer
+        )
         perform(effects, id, nil)
         setTimer(id)
     }

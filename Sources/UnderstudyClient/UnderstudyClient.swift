@@ -44,12 +44,16 @@ public actor UnderstudyClient {
         case explicit
     }
 
+    /// Told that the broker keeps a request from here on, how safely, and whether it knew the request before.
+    public typealias AcceptanceHandler = @Sendable (_ durability: RequestHeader.Durability, _ isDuplicate: Bool) -> Void
+
     /// A request on its way.
     struct Flight {
         var exchange: RequestExchange
         let header: RequestHeader
         let body: Bytes
         var stream: ChunkOrder?
+        var onAccepted: AcceptanceHandler?
         var timer: TimerID?
         var answer: CheckedContinuation<Result<Outcome, ClientError>, Never>?
     }
@@ -126,18 +130,20 @@ public actor UnderstudyClient {
     ///   - acknowledgement: Who lets the broker forget the terminal.
     ///   - onChunk: Gets the pieces of a streamed answer, in their order, on the client's thread: it must be quick. With
     ///     it the request asks for a stream. The reply is complete all the same.
+    ///   - onAccepted: Called at each `ACCEPTED`, on the client's thread: it must be quick.
     /// - Throws: ``ClientError`` when the bus gave no answer.
     public func submit(
         _ body: Bytes,
         header: RequestHeader = RequestHeader(),
         id: RequestID? = nil,
         acknowledgement: Acknowledgement = .automatic,
-        onChunk: (@Sendable (StreamChunk) -> Void)? = nil
+        onChunk: (@Sendable (StreamChunk) -> Void)? = nil,
+        onAccepted: AcceptanceHandler? = nil
     ) async throws(ClientError) -> Outcome {
         var header = header
         if onChunk != nil { header.stream = true }
         let stream = onChunk.map { ChunkOrder(deliver: $0) }
-        return try await follow(id ?? .random(), body, header, .own, acknowledgement, stream)
+        return try await follow(id ?? .random(), body, header, .own, acknowledgement, onAccepted, stream)
     }
 
     /// Waits for the end of a request that another client, process or program has sent.
@@ -314,7 +320,9 @@ public actor UnderstudyClient {
         case .welcome: settle(.hello, .success(.answer(answer)))
         case .pong(Self.closeToken): confirmed()
         case .pong(let token): settle(.ping(token), .success(.answer(answer)))
-        case .accepted(let id, _, _): step(id, .accepted)
+        case .accepted(let id, let durability, let isDuplicate):
+            flights[id]?.onAccepted?(durability, isDuplicate)
+            step(id, .accepted)
         case .rejected(let id, let error): step(id, .rejected(error))
         case .state(let id, _):
             if inquiries[.get(id)] != nil {

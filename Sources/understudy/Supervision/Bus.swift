@@ -24,6 +24,8 @@ final class Bus {
         /// The program that plays the roles: the file this process was started from, which may be another by the time of a
         /// renewal.
         var executable = ProgramFile.path
+        /// Longest wait before a child that ended is started again.
+        var backoffCap: Duration = Supervisor.backoffCap
     }
 
     /// What the bus tells.
@@ -46,7 +48,7 @@ final class Bus {
     /// The configuration for the children while a mock provider answers; its file is made when the port is known.
     private var generatedFile: String?
     /// As configured until the mock provider has said which it got.
-    private var mockPort: UInt16
+    private(set) var mockPort: UInt16
 
     /// Makes a bus; nothing runs before ``start()``.
     init(loop: EventLoop, configuration: Configuration, report: @escaping (Report) -> Void) {
@@ -65,7 +67,8 @@ final class Bus {
             plan: Supervisor.Plan(
                 workers: configuration.workers,
                 hasMock: configuration.isMocked,
-                drain: configuration.settings.bus.drain
+                drain: configuration.settings.bus.drain,
+                backoffCap: configuration.backoffCap
             )
         )
     }

@@ -212,7 +212,7 @@ private final class Pipe {
 }
 
 /// An array of C strings with a null at its end, as `execve` wants it.
-@safe private final class CStrings {
+@safe final class CStrings {
     let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
 

@@ -86,6 +86,8 @@ struct Supervisor {
         var hasMock = false
         /// How long a worker may take to finish what it has.
         var drain: Duration = .seconds(30)
+        /// Longest wait before a child that ended is started again.
+        var backoffCap: Duration = Supervisor.backoffCap
     }
 
     static let backoffBase: Duration = .milliseconds(200)
@@ -263,7 +265,7 @@ struct Supervisor {
             beginStop(reason, now, &effects)
             return
         }
-        let wait = Self.backoff(failures)
+        let wait = min(plan.backoffCap, Self.backoff(failures))
         records[child]?.phase = .resting(until: now.advanced(by: wait))
         effects.append(.say("\(child) \(ending); starting it again in \(Double(wait.wholeMilliseconds) / 1000) s"))
     }

@@ -32,6 +32,12 @@ import Testing
         try await bus.stop()
     }
 
+    @Test func whatABusSaysFitsTheSchemas() async throws {
+        let bus = try await LiveBus(["--mock", "--workers", "1"])
+        try await bus.run("test_events.py")
+        try await bus.stop()
+    }
+
     @Test func withoutKeyJournalOrKnownModelNothingIsCalled() async throws {
         let configuration = """
             {"routing": {"default_chat_model": "openai/gpt-4o", "fallback_models": ["anthropic/claude-opus-4-5"]},

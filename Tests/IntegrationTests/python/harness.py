@@ -9,6 +9,7 @@ import unittest
 import urllib.request
 import uuid
 
+import schemas
 import zmq
 
 DIRECTORY = os.environ["UNDERSTUDY_DIR"]
@@ -41,15 +42,18 @@ def chat(model=None, text="Hello?", **members):
 
 
 class Answer:
-    """A message from the broker, without its envelope."""
+    """A message from the broker, without its envelope. Its header must be as protocol/schemas says."""
 
-    def __init__(self, frames):
+    def __init__(self, frames, role="to-agent"):
         version, verb, self.id, header, *body = frames
         if version != b"UBP/1":
             raise AssertionError(f"no version in {frames}")
         self.verb = verb.decode()
         self.header = json.loads(header or b"{}")
         self.body = b"".join(body)
+        schemas.check_header(role, self.verb, self.header)
+        if self.verb == "STATE" and self.id.startswith(b"sys."):
+            schemas.check(f"documents.schema.json#/$defs/{self.id.decode()}", json.loads(self.body))
 
     @property
     def code(self):
@@ -68,6 +72,7 @@ class Peer:
 
     def __init__(self, kind=zmq.DEALER, socket="agents.sock", **options):
         self.socket = _context.socket(kind)
+        self.role = "to-worker" if socket == "workers.sock" else "to-agent"
         self.socket.linger = 0
         for name, value in options.items():
             setattr(self.socket, name, value)
@@ -83,7 +88,7 @@ class Peer:
         return self.socket.recv_multipart()
 
     def receive(self, patience=PATIENCE):
-        return Answer(self.frames(patience))
+        return Answer(self.frames(patience), self.role)
 
     def exchange(self, *frames):
         self.send(*frames)
@@ -192,10 +197,12 @@ class Events:
         self.socket.connect(f"ipc://{DIRECTORY}/telemetry.sock")
 
     def next(self, patience=PATIENCE):
-        """The next event; None when there is none in time."""
+        """The next event; None when there is none in time. It must be as protocol/schemas says."""
         if not self.socket.poll(patience * 1000):
             return None
-        return json.loads(self.socket.recv_multipart()[4])
+        event = json.loads(self.socket.recv_multipart()[4])
+        schemas.check("events.schema.json", event)
+        return event
 
     def close(self):
         self.socket.close()

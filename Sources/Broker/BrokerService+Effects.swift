@@ -167,7 +167,7 @@ extension BrokerService {
         header: Bytes,
         body: [Bytes]
     ) throws(ZeroMQError) -> SendResult {
-        let result = try socket.send(connection.routingID, more: true)
+        let result = try connection.send(on: socket)
         guard result == .sent else { return result }
         if envelope.isLockStep {
             for frame in envelope.frames { try socket.send(frame, more: true) }

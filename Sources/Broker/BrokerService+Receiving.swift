@@ -10,7 +10,8 @@ extension BrokerService {
 
     func receive(agentMessage message: Multipart) {
         let frames = ReceivedMessage(message: message)
-        let received = AgentMessage.receive(frames)
+        inPlace.refill(with: message)
+        let received = AgentMessage.receive(inPlace)
         guard let connection = frames.connection else {
             refuseRoutingID(message, received.envelope, on: sockets?.agents)
             return
@@ -77,7 +78,8 @@ extension BrokerService {
 
     func receive(workerMessage message: Multipart) {
         let frames = ReceivedMessage(message: message)
-        let received = WorkerMessage.receive(frames)
+        inPlace.refill(with: message)
+        let received = WorkerMessage.receive(inPlace)
         guard let connection = frames.connection else {
             refuseRoutingID(message, received.envelope, on: sockets?.workers)
             return

@@ -24,6 +24,8 @@ public actor BrokerService {
     var lastAdmission = JournalAdmission.open
     var effects: [DispatchEffect] = []
     let digest = BodyDigest()
+    /// The frames of the message that is being decoded.
+    let inPlace = BorrowedFrames(capacity: BrokerSockets.frameCountMax)
     var agents = Connections()
     var workers = Connections()
     var sockets: BrokerSockets?

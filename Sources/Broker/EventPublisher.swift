@@ -11,6 +11,8 @@ import ZeroMQ
 final class EventPublisher {
     private let socket: Socket
     private let epoch: [UInt8]
+    /// The topics that were used last, one for each class.
+    private var topics: [(tenant: Tenant?, frame: [UInt8])?] = Array(repeating: nil, count: EventClass.allCases.count)
     private var sequences = [UInt64](repeating: 0, count: EventClass.allCases.count)
 
     init(_ socket: Socket, epoch: Int64) {
@@ -27,12 +29,21 @@ final class EventPublisher {
     func publish(_ eventClass: EventClass, tenant: Tenant?, json: Bytes) throws(ZeroMQError) {
         let index = Self.index(eventClass)
         sequences[index] += 1
-        let result = try socket.send(TelemetryFrames.topic(eventClass, tenant: tenant), more: true)
+        let result = try socket.send(topic(eventClass, index, tenant), more: true)
         guard case .sent = result else { return }
         try socket.send("UBP/1", more: true)
         try socket.send(epoch, more: true)
-        try socket.send(TelemetryFrames.numberFrame(sequences[index]), more: true)
+        try unsafe withUnsafeBytes(of: sequences[index].bigEndian) { (bytes) throws(ZeroMQError) in
+            unsafe _ = try socket.send(bytes, more: true)
+        }
         try socket.send(json)
+    }
+
+    private func topic(_ eventClass: EventClass, _ index: Int, _ tenant: Tenant?) -> [UInt8] {
+        if let last = topics[index], last.tenant == tenant { return last.frame }
+        let frame = TelemetryFrames.topic(eventClass, tenant: tenant)
+        topics[index] = (tenant, frame)
+        return frame
     }
 
     /// Publishes the absolute counters, with the last number of every class, its own included.

@@ -29,7 +29,22 @@ struct ReceivedMessage: FrameSource {
     }
 }
 
+extension BorrowedFrames {
+    /// Takes the frames of a message on a ROUTER, without the routing id in front.
+    func refill(with message: Multipart) {
+        unsafe refill(message.count - 1, of: message.frameCount - 1) { unsafe message.unsafeBytes(at: $0 + 1) }
+    }
+}
+
 extension ConnectionID {
+    /// Sends the routing id as the first frame of a message.
+    func send(on socket: Socket) throws(ZeroMQError) -> SendResult {
+        // The last five bytes of the number as 64 bits: a zero, and 32 bits with the highest byte first.
+        try unsafe withUnsafeBytes(of: UInt64(value).bigEndian) { (bytes) throws(ZeroMQError) in
+            unsafe try socket.send(UnsafeRawBufferPointer(rebasing: bytes[3...]), more: true)
+        }
+    }
+
     /// The routing id as libzmq wants it.
     var routingID: [UInt8] {
         [

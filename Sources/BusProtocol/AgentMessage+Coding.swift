@@ -9,6 +9,11 @@ extension AgentMessage {
     public static func receive<Frames: FrameSource & ~Copyable>(
         _ frames: borrowing Frames
     ) -> Received<AgentMessage> {
+        received(frames)
+    }
+
+    @inline(__always)
+    static func received<Frames: FrameSource & ~Copyable>(_ frames: borrowing Frames) -> Received<AgentMessage> {
         let envelope: Envelope
         do throws(BusError) {
             envelope = try Envelope.read(frames)
@@ -88,7 +93,7 @@ extension AgentMessage {
     ) throws(BusError) -> RequestID {
         let id = try head.requestID(frames)
         try head.requireOwn(id)
-        _ = try HeaderReader(frames, head, known: [])
+        if frames.byteCount(head.headerFrame) > 0 { _ = try HeaderReader(frames, head, known: []) }
         return id
     }
 

@@ -12,6 +12,14 @@ extension BrokerMessage {
         _ frames: borrowing Frames,
         from start: Int = 0
     ) throws(BusError) -> BrokerMessage {
+        try decoded(frames, from: start)
+    }
+
+    @inline(__always)
+    static func decoded<Frames: FrameSource & ~Copyable>(
+        _ frames: borrowing Frames,
+        from start: Int
+    ) throws(BusError) -> BrokerMessage {
         try BrokerMessage(frames, try MessageHead(frames, from: start))
     }
 

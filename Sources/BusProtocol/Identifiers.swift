@@ -46,7 +46,8 @@ public enum Tenant: Hashable, Sendable, CustomStringConvertible {
     /// The tenant's name in telemetry: `uid-1000`. Letters, digits and `-` only, so that it fits a topic.
     public var description: String {
         switch self {
-        case .user(let uid): "uid-\(uid)"
+        // Not interpolated: it is written several times for each request, and joining is a tenth of the work.
+        case .user(let uid): "uid-" + String(uid)
         }
     }
 }

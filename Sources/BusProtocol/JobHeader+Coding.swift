@@ -88,9 +88,25 @@ extension LostDelivery {
 extension Tenant {
     /// Reads a tenant's name as ``description`` writes it, else gives nil.
     public init?(_ text: String) {
-        guard text.utf8.starts(with: "uid-".utf8), let uid = UInt32(text.dropFirst(4)),
-            text == Tenant.user(uid).description
+        var text = text
+        guard let found = text.withUTF8({ unsafe Tenant(bytes: UnsafeRawBufferPointer($0)) }) else { return nil }
+        self = found
+    }
+
+    /// Reads a tenant's name from its bytes, else gives nil.
+    init?(bytes: UnsafeRawBufferPointer) {
+        // uid- and a number of up to ten digits, the first of them 0 only when it is the only one.
+        guard (5...14).contains(bytes.count),
+            unsafe bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self).bigEndian == 0x7569_642D,
+            unsafe bytes.count == 5 || bytes[4] != UInt8(ascii: "0")
         else { return nil }
+        var number: UInt64 = 0
+        for index in 4..<bytes.count {
+            let digit = unsafe bytes[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            number = number * 10 + UInt64(digit)
+        }
+        guard let uid = UInt32(exactly: number) else { return nil }
         self = .user(uid)
     }
 }

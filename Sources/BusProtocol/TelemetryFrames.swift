@@ -28,7 +28,7 @@ public struct TelemetryFrames: Hashable, Sendable {
 
     /// The topic `evt.<class>.<tenant>.`; with the last dot, so that a prefix never matches another tenant.
     public static func topic(_ eventClass: EventClass, tenant: Tenant?) -> [UInt8] {
-        Array("evt.\(eventClass.rawValue).\(tenant?.description ?? "-").".utf8)
+        Array(("evt." + eventClass.rawValue + "." + (tenant?.description ?? "-") + ".").utf8)
     }
 
     /// The frame of an epoch or a sequence number: 8 bytes, highest first.
@@ -114,11 +114,10 @@ public struct TelemetryFrames: Hashable, Sendable {
         try unsafe json.withUnsafeBytes { (bytes) throws(BusError) in
             do throws(JSONError) {
                 let members = try unsafe JSONMembers(scanning: bytes, limits: .header)
-                guard let range = members.value(for: "tenant"), range.count > 2, members.kind(of: "tenant") == .string
-                else { return nil }
+                guard let index = members.index(of: "tenant"), members.kind(at: index) == .string else { return nil }
                 // A tenant's name needs no escapes: with some it is none of ours.
-                let name = unsafe bytes[range.dropFirst().dropLast()]
-                return Tenant(unsafe String(decoding: name, as: UTF8.self))
+                let name = unsafe bytes[members.valueRange(at: index).dropFirst().dropLast()]
+                return unsafe Tenant(bytes: UnsafeRawBufferPointer(rebasing: name))
             } catch {
                 throw BusError(.malformed, ForeignText.clipped("EVENT header: \(error.description)"))
             }

@@ -13,6 +13,11 @@ extension WorkerMessage {
     public static func receive<Frames: FrameSource & ~Copyable>(
         _ frames: borrowing Frames
     ) -> Received<WorkerMessage> {
+        received(frames)
+    }
+
+    @inline(__always)
+    static func received<Frames: FrameSource & ~Copyable>(_ frames: borrowing Frames) -> Received<WorkerMessage> {
         .decoding(frames, after: .none) { (frames, head) throws(BusError) in try WorkerMessage(frames, head) }
     }
 

@@ -3,20 +3,20 @@
 /// A copy shares the storage. Bodies travel through the broker as `Bytes` backed by the received message, so that
 /// forwarding one copies nothing.
 public struct Bytes: Sendable {
-    private enum Storage {
+    @usableFromInline enum Storage: Sendable {
         case array([UInt8])
         case shared(any SharedBytes)
     }
 
-    private let storage: Storage
+    @usableFromInline let storage: Storage
 
     /// Wraps `array` without a copy.
-    public init(_ array: [UInt8]) {
+    @inlinable public init(_ array: [UInt8]) {
         storage = .array(array)
     }
 
     /// Shares memory that `owner` keeps alive.
-    public init(sharing owner: any SharedBytes) {
+    @inlinable public init(sharing owner: any SharedBytes) {
         storage = .shared(owner)
     }
 
@@ -26,10 +26,10 @@ public struct Bytes: Sendable {
     }
 
     /// No bytes.
-    public static var empty: Bytes { Bytes([UInt8]()) }
+    @inlinable public static var empty: Bytes { Bytes([UInt8]()) }
 
     /// Number of bytes.
-    public var count: Int {
+    @inlinable public var count: Int {
         switch storage {
         case .array(let array): array.count
         case .shared(let owner): owner.byteCount
@@ -37,39 +37,32 @@ public struct Bytes: Sendable {
     }
 
     /// True when there is no byte.
-    public var isEmpty: Bool { count == 0 }
+    @inlinable public var isEmpty: Bool { count == 0 }
 
     /// The owner of foreign memory; nil when the bytes are an array.
     ///
     /// A wrapper that made the owner can hand the same memory back to its library without a copy.
-    public var owner: (any SharedBytes)? {
+    @inlinable public var owner: (any SharedBytes)? {
         if case .shared(let owner) = storage { return owner }
         return nil
     }
 
     /// Lends the bytes for the time of `body`; the pointer must not leave it.
-    public func withUnsafeBytes<Result, Failure: Error>(
+    @inlinable public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         switch storage {
         case .array(let array):
-            var result: Swift.Result<Result, Failure>?
-            unsafe array.withUnsafeBytes { buffer in
-                do throws(Failure) {
-                    result = .success(unsafe try body(buffer))
-                } catch {
-                    result = .failure(error)
-                }
+            return unsafe try array.withUnsafeBufferPointer { (buffer) throws(Failure) in
+                unsafe try body(UnsafeRawBufferPointer(buffer))
             }
-            guard let result else { preconditionFailure("withUnsafeBytes did not call its closure") }
-            return try result.get()
         case .shared(let owner):
             return unsafe try body(owner.unsafeBytes)
         }
     }
 
     /// The bytes as an array; a copy only when they live in foreign memory.
-    public var array: [UInt8] {
+    @inlinable public var array: [UInt8] {
         switch storage {
         case .array(let array): array
         case .shared(let owner): unsafe [UInt8](owner.unsafeBytes)

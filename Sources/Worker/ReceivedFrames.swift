@@ -2,18 +2,9 @@ import BusProtocol
 import CoreTypes
 import ZeroMQ
 
-/// A received message, as the decoders of the protocol read it.
-struct ReceivedFrames: FrameSource {
+/// A received message, as far as it is read beside its decoder.
+struct ReceivedFrames {
     let message: Multipart
-
-    var frameCount: Int { message.frameCount }
-
-    func withFrame<Result, Failure: Error>(
-        _ index: Int,
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        unsafe try message.withBytes(at: index, body)
-    }
 
     /// F4.. one after another; a single large frame is not copied.
     func takeBody() -> Bytes {
@@ -33,5 +24,12 @@ struct ReceivedFrames: FrameSource {
     var keyOfJob: DeliveryKey? {
         guard message.count > 2, message.array(at: 1) == Verb.job.bytes else { return nil }
         return unsafe message.withBytes(at: 2) { unsafe DeliveryKey(bytes: $0) }
+    }
+}
+
+extension BorrowedFrames {
+    /// Takes the frames of a message.
+    func refill(with message: Multipart) {
+        unsafe refill(message.count, of: message.frameCount) { unsafe message.unsafeBytes(at: $0) }
     }
 }

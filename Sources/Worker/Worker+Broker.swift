@@ -9,7 +9,8 @@ extension Worker {
         let frames = ReceivedFrames(message: message)
         let time = time
         do throws(BusError) {
-            let decoded = try BrokerMessage.decode(frames)
+            inPlace.refill(with: message)
+            let decoded = try BrokerMessage.decode(inPlace)
             var body = Bytes.empty
             if case .job = decoded { body = frames.takeBody() }
             decide { $0.receive(decoded, body: body, time, into: &$1) }
@@ -50,9 +51,15 @@ extension Worker {
 
     private func trySend(_ message: OutgoingMessage) -> Bool {
         guard let socket else { return false }
-        let head = [ProtocolVersion.bytes, message.verb.bytes, message.id, message.header].map { Bytes($0) }
+        let body = message.body
         do throws(ZeroMQError) {
-            return try socket.socket.send(head + message.body) == .sent
+            let socket = socket.socket
+            guard try socket.send("UBP/1", more: true) == .sent else { return false }
+            try socket.send(message.verb.bytes, more: true)
+            try socket.send(message.id, more: true)
+            try socket.send(message.header, more: !body.isEmpty)
+            for index in body.indices { try socket.send(body[index], more: index < body.count - 1) }
+            return true
         } catch {
             end(.failure(WorkerError(.socket, "cannot send to the broker: \(error)")))
             return false

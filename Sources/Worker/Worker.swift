@@ -31,6 +31,8 @@ public actor Worker {
     private let context: Context
     let report: @Sendable (Report) -> Void
     var session: WorkerSession
+    /// The frames of the message that is being decoded.
+    let inPlace = BorrowedFrames(capacity: Limits.frameCountMax)
     var socket: LoopSocket?
     var monitor: Monitor?
     var transport: HTTPTransport?

@@ -67,13 +67,18 @@ public import CoreTypes
     }
 
     /// Lends a frame for the time of `body`; the pointer must not leave it.
-    public func withBytes<Result, Failure: Error>(
+    @inlinable public func withBytes<Result, Failure: Error>(
         at index: Int,
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
+        unsafe try body(unsafeBytes(at: index))
+    }
+
+    /// A frame where it lies: valid until the next receive, ``clear()`` or ``takeBytes(at:)`` of it.
+    @unsafe public func unsafeBytes(at index: Int) -> UnsafeRawBufferPointer {
         check(index)
         let frame = unsafe frames + index
-        return unsafe try body(UnsafeRawBufferPointer(start: zmq_msg_data(frame), count: zmq_msg_size(frame)))
+        return unsafe UnsafeRawBufferPointer(start: zmq_msg_data(frame), count: zmq_msg_size(frame))
     }
 
     /// A frame, copied.

@@ -38,14 +38,9 @@ extension Socket {
     /// Sends one frame, copied.
     @discardableResult
     public func send(_ bytes: [UInt8], more: Bool = false) throws(ZeroMQError) -> SendResult {
-        let outcome: Result<SendResult, ZeroMQError> = unsafe bytes.withUnsafeBytes { buffer in
-            do throws(ZeroMQError) {
-                return .success(unsafe try send(buffer, more: more))
-            } catch {
-                return .failure(error)
-            }
+        try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(ZeroMQError) in
+            unsafe try send(UnsafeRawBufferPointer(buffer), more: more)
         }
-        return try outcome.get()
     }
 
     /// Sends one constant frame.

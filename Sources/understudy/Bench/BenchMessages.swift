@@ -5,7 +5,7 @@ import JSON
 /// Messages of the load, made once: as large as real ones, and nobody reads what they say.
 enum BenchMessages {
     /// The header of every request.
-    static let requestHeader = Array(#"{"deadline_ms":600000}"#.utf8)
+    static let requestHeader = Array(#"{"deadline_ms":600000,"durability":"memory"}"#.utf8)
 
     /// A chat request of about `byteCount` bytes.
     ///

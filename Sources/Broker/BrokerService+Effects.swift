@@ -18,9 +18,10 @@ extension BrokerService {
         dispatcher.handle(event, now: loop.now(), into: &effects)
         var batch: [DispatchEffect] = []
         swap(&batch, &effects)
-        for effect in batch { perform(effect, inHand: inHand) }
+        // From the end, so that an effect is taken out and not copied.
+        batch.reverse()
+        while let effect = batch.popLast() { perform(effect, inHand: inHand) }
         dispatcher.keptBytes = store.terminalBytes
-        batch.removeAll(keepingCapacity: true)
         if effects.isEmpty { swap(&batch, &effects) }
         scheduleWake()
     }
@@ -102,8 +103,7 @@ extension BrokerService {
         case .requestAccepted, .requestRejected, .requestEnded, .deliveryLost, .taskEnded:
             break
         }
-        let encoded = event.encoded(time: UnixClock.milliseconds(), record: record)
-        attempt { () throws(ZeroMQError) in try sockets.events.publish(encoded) }
+        sockets.events.publish(event.encoded(time: UnixClock.milliseconds(), record: record))
     }
 
     // MARK: - Sending
@@ -114,7 +114,34 @@ extension BrokerService {
     }
 
     private func sendToAgent(_ path: AgentPath, _ verb: Verb, id: [UInt8], header: Bytes, body: [Bytes]) {
-        guard let sockets else { return }
+        unsentToAgents.append(UnsentMessage(path: path, verb: verb, id: id, header: header, body: body))
+    }
+
+    private func sendToWorker(_ connection: ConnectionID, _ verb: Verb, id: [UInt8], header: Bytes, body: [Bytes]) {
+        let path = AgentPath(connection: connection)
+        unsentToWorkers.append(UnsentMessage(path: path, verb: verb, id: id, header: header, body: body))
+    }
+
+    /// Sends what the messages of this turn led to; true when there was something.
+    ///
+    /// All of it at once, because libzmq wakes its own thread for each message that finds it asleep, and work first:
+    /// nobody waits for telemetry.
+    func sendUnsent() -> Bool {
+        guard let sockets else { return false }
+        if unsentToWorkers.isEmpty, unsentToAgents.isEmpty, !sockets.events.hasUnsent { return false }
+        for message in unsentToWorkers { sendNow(toWorker: message, sockets) }
+        unsentToWorkers.removeAll(keepingCapacity: unsentToWorkers.count <= Self.unsentKept)
+        for message in unsentToAgents { sendNow(toAgent: message, sockets) }
+        unsentToAgents.removeAll(keepingCapacity: unsentToAgents.count <= Self.unsentKept)
+        attempt { () throws(ZeroMQError) in try sockets.events.sendUnsent() }
+        return true
+    }
+
+    /// Messages for which room is kept from turn to turn.
+    private static var unsentKept: Int { 4096 }
+
+    private func sendNow(toAgent message: UnsentMessage, _ sockets: BrokerSockets) {
+        let (path, verb, id, header, body) = (message.path, message.verb, message.id, message.header, message.body)
         let isParked = agents[path.connection].map { !$0.outbox.isEmpty } ?? false
         let isFull =
             isParked
@@ -131,8 +158,9 @@ extension BrokerService {
         scheduleFlush()
     }
 
-    private func sendToWorker(_ connection: ConnectionID, _ verb: Verb, id: [UInt8], header: Bytes, body: [Bytes]) {
-        guard let sockets else { return }
+    private func sendNow(toWorker message: UnsentMessage, _ sockets: BrokerSockets) {
+        let (verb, id, header, body) = (message.verb, message.id, message.header, message.body)
+        let connection = message.path.connection
         let isParked = workers[connection].map { !$0.outbox.isEmpty } ?? false
         let isFull =
             isParked
@@ -223,4 +251,14 @@ extension BrokerService {
         }
         return true
     }
+}
+
+/// A message that goes out at the end of the turn.
+struct UnsentMessage {
+    /// Where it goes; to a worker without an envelope.
+    var path: AgentPath
+    var verb: Verb
+    var id: [UInt8]
+    var header: Bytes
+    var body: [Bytes]
 }

@@ -115,7 +115,7 @@ extension BrokerService {
         guard let sockets else { return }
         do throws(BusError) {
             let tenant = try TelemetryFrames.tenant(ofEvent: json)
-            attempt { () throws(ZeroMQError) in try sockets.events.publish(eventClass, tenant: tenant, json: json) }
+            sockets.events.publish(eventClass, tenant: tenant, json: json)
         } catch {
             log("a worker's event was refused: \(error)")
         }

@@ -8,8 +8,8 @@ public import ZeroMQ
 
 /// The broker: sockets, clock and job store round the ``Dispatcher``.
 ///
-/// Everything runs on the loop's thread: a message is received, decoded in place, decided upon, and what follows from it
-/// is sent before the next message is looked at.
+/// Everything runs on the loop's thread: a message is received, decoded in place, decided upon; what follows
+/// from the messages of a turn of the loop is sent at its end, in the order of the decisions for each connection.
 public actor BrokerService {
     nonisolated let loop: EventLoop
     let context: Context
@@ -34,6 +34,10 @@ public actor BrokerService {
     var wakeTimer: TimerID?
     var wakeDue = Moment.distantFuture
     var flushTimer: TimerID?
+    /// What goes out at the end of the turn, in this order.
+    var unsentToAgents: [UnsentMessage] = []
+    var unsentToWorkers: [UnsentMessage] = []
+    private var sendingTurn: TurnID?
     var lastTick: Moment
     var snapshotDue: Moment
     /// Connections with something in their outbox.
@@ -118,6 +122,8 @@ public actor BrokerService {
             onSubscription: { self.publishSnapshot() },
             onFailure: { self.finish(.failure($0)) }
         )
+        // Behind those that receive.
+        sendingTurn = loop.addTurn { _ in self.sendUnsent() }
         tick()
     }
 
@@ -153,6 +159,8 @@ public actor BrokerService {
             if let timer { loop.cancel(timer) }
         }
         processes?.stop()
+        if let sendingTurn { loop.removeTurn(sendingTurn) }
+        _ = sendUnsent()
         sockets?.close()
         sockets = nil
         if let error = journal?.close() { log("the journal was not closed in order: \(error)") }
@@ -207,13 +215,11 @@ public actor BrokerService {
     func publishSnapshot() {
         guard let sockets else { return }
         snapshotDue = loop.now().advanced(by: settings.snapshotInterval)
-        attempt { () throws(ZeroMQError) in
-            try sockets.events.publishSnapshot(
-                dispatcher.counters,
-                workers: dispatcher.workerCount,
-                time: UnixClock.milliseconds()
-            )
-        }
+        sockets.events.publishSnapshot(
+            dispatcher.counters,
+            workers: dispatcher.workerCount,
+            time: UnixClock.milliseconds()
+        )
     }
 
     /// Performs a call on a socket; one that fails for another reason than the peer ends the broker.

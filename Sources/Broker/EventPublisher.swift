@@ -13,6 +13,7 @@ final class EventPublisher {
     private let epoch: [UInt8]
     /// The topics that were used last, one for each class.
     private var topics: [(tenant: Tenant?, frame: [UInt8])?] = Array(repeating: nil, count: EventClass.allCases.count)
+    private var unsent: [(topic: [UInt8], sequence: UInt64, json: Bytes)] = []
     private var sequences = [UInt64](repeating: 0, count: EventClass.allCases.count)
 
     init(_ socket: Socket, epoch: Int64) {
@@ -20,24 +21,37 @@ final class EventPublisher {
         self.epoch = TelemetryFrames.numberFrame(UInt64(epoch))
     }
 
-    /// Publishes an event.
-    func publish(_ event: EncodedEvent) throws(ZeroMQError) {
-        try publish(event.eventClass, tenant: event.tenant, json: Bytes(event.json))
+    /// Whether something waits for ``sendUnsent()``.
+    var hasUnsent: Bool { !unsent.isEmpty }
+
+    /// Publishes an event at the end of the turn.
+    func publish(_ event: EncodedEvent) {
+        publish(event.eventClass, tenant: event.tenant, json: Bytes(event.json))
     }
 
-    /// Publishes an event that is JSON already.
-    func publish(_ eventClass: EventClass, tenant: Tenant?, json: Bytes) throws(ZeroMQError) {
+    /// Publishes an event that is JSON already at the end of the turn.
+    func publish(_ eventClass: EventClass, tenant: Tenant?, json: Bytes) {
         let index = Self.index(eventClass)
         sequences[index] += 1
-        let result = try socket.send(topic(eventClass, index, tenant), more: true)
-        guard case .sent = result else { return }
-        try socket.send("UBP/1", more: true)
-        try socket.send(epoch, more: true)
-        try unsafe withUnsafeBytes(of: sequences[index].bigEndian) { (bytes) throws(ZeroMQError) in
-            unsafe _ = try socket.send(bytes, more: true)
-        }
-        try socket.send(json)
+        unsent.append((topic(eventClass, index, tenant), sequences[index], json))
     }
+
+    /// Sends what was published.
+    func sendUnsent() throws(ZeroMQError) {
+        for event in unsent {
+            guard case .sent = try socket.send(event.topic, more: true) else { continue }
+            try socket.send("UBP/1", more: true)
+            try socket.send(epoch, more: true)
+            try unsafe withUnsafeBytes(of: event.sequence.bigEndian) { (bytes) throws(ZeroMQError) in
+                unsafe _ = try socket.send(bytes, more: true)
+            }
+            try socket.send(event.json)
+        }
+        unsent.removeAll(keepingCapacity: unsent.count <= Self.unsentKept)
+    }
+
+    /// Events for which room is kept from turn to turn.
+    private static let unsentKept = 4096
 
     private func topic(_ eventClass: EventClass, _ index: Int, _ tenant: Tenant?) -> [UInt8] {
         if let last = topics[index], last.tenant == tenant { return last.frame }
@@ -47,7 +61,7 @@ final class EventPublisher {
     }
 
     /// Publishes the absolute counters, with the last number of every class, its own included.
-    func publishSnapshot(_ counters: Counters, workers: Int, time: Int64) throws(ZeroMQError) {
+    func publishSnapshot(_ counters: Counters, workers: Int, time: Int64) {
         var json = JSONWriter(reserving: 512)
         json.beginObject()
         json.member("event", "snapshot")
@@ -75,7 +89,7 @@ final class EventPublisher {
         json.member("lost_delivery_total", counters.lostDeliveries)
         json.member("late_total", counters.lateTerminals)
         json.endObject()
-        try publish(.snapshot, tenant: nil, json: Bytes(json.finished()))
+        publish(.snapshot, tenant: nil, json: Bytes(json.finished()))
     }
 
     private static func index(_ eventClass: EventClass) -> Int {

@@ -129,21 +129,39 @@ struct SystemTests {
 
     @Test("a read of many requests is cut, tells so, and still begins with the newest")
     func bounded() throws {
-        let bus = Scenario()
-        let mine = bus.attached(1)
-        for number in 1...Dispatcher.systemRequestsMax + 1 { mine.request("r\(number)") }
-        var (found, isTruncated) = try requests(mine)
-        #expect(isTruncated)
-        #expect(found.count == Dispatcher.systemRequestsMax)
-        #expect(found.first?.id.text == "r\(Dispatcher.systemRequestsMax + 1)")
-        #expect(found.last?.id.text == "r2")
+        // Without the scenario, which looks at every request after every event.
+        var dispatcher = Dispatcher(configuration: DispatchConfiguration(), now: .zero)
+        var effects: [DispatchEffect] = []
+        let path = AgentPath(connection: ConnectionID(1))
+        func ask(_ tenant: Tenant) throws -> (first: String?, last: String?, count: Int, isTruncated: Bool) {
+            effects = []
+            let get = DispatchEvent.agent(path, tenant, .get(SystemSubject.requests.id, wait: .zero), body: nil)
+            dispatcher.handle(get, now: .zero, into: &effects)
+            guard case .answerSystem(path, .requests(let found, let isTruncated)) = effects.first else {
+                throw Absent()
+            }
+            return (found.first?.id.text, found.last?.id.text, found.count, isTruncated)
+        }
+        func request(_ prefix: String, _ count: Int, _ tenant: Tenant) {
+            let facts = BodyFacts(hash: BodyHash(1, 2, 3, 4), byteCount: 1)
+            for number in 1...count {
+                let message = AgentMessage.request(Agent.id("\(prefix)\(number)"), RequestHeader())
+                dispatcher.handle(.agent(path, tenant, message, body: facts), now: .zero, into: &effects)
+            }
+        }
 
-        let other = bus.attached(2)
-        for number in 1...Dispatcher.systemScanMax { other.request("o\(number)") }
-        (found, isTruncated) = try requests(mine)
-        #expect(isTruncated)
-        #expect(found.isEmpty)
-        #expect(try requests(other).0.first?.id.text == "o\(Dispatcher.systemScanMax)")
+        request("r", Dispatcher.systemRequestsMax + 1, .user(1))
+        var found = try ask(.user(1))
+        #expect(found.isTruncated)
+        #expect(found.count == Dispatcher.systemRequestsMax)
+        #expect(found.first == "r\(Dispatcher.systemRequestsMax + 1)")
+        #expect(found.last == "r2")
+
+        request("o", Dispatcher.systemScanMax, .user(2))
+        found = try ask(.user(1))
+        #expect(found.isTruncated)
+        #expect(found.count == 0)
+        #expect(try ask(.user(2)).first == "o\(Dispatcher.systemScanMax)")
     }
 
     @Test("reading changes nothing, waits for nothing, and is answered once")

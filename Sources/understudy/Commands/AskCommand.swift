@@ -36,14 +36,18 @@ struct AskCommand: ParsableCommand {
     )
     var body: String?
 
-    @Option(help: ArgumentHelp("Model to try first (default: as configured).", valueName: "provider/model"))
+    @Option(
+        help: ArgumentHelp("Model to try first (default: as configured).", valueName: "provider/model"),
+        completion: .configuredModels
+    )
     var model: String?
 
     @Option(
         help: ArgumentHelp(
             "Model to fall back to, in this order; may be given more than once (default: as configured).",
             valueName: "provider/model"
-        )
+        ),
+        completion: .configuredModels
     )
     var fallback: [String] = []
 

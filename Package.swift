@@ -128,7 +128,10 @@ let package = Package(
         ),
         tests(
             "IntegrationTests",
-            ["BusProtocol", "Configuration", "CoreTypes", "EventLoop", "UnderstudyClient", "ZeroMQ", "understudy"],
+            [
+                "BusProtocol", "Configuration", "CoreTypes", "EventLoop", "JSON", "UnderstudyClient", "ZeroMQ",
+                "understudy",
+            ],
             exclude: ["python"]
         ),
     ],

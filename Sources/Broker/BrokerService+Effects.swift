@@ -31,7 +31,9 @@ extension BrokerService {
         case .answer(let path, let reply):
             answer(reply, to: path)
         case .answerSystem(let path, let snapshot):
-            answer(.document(snapshot.subject.id, Bytes(snapshot.document())), to: path)
+            let journalBytes = journal == nil ? nil : Int64(journalByteCount)
+            let document = Bytes(snapshot.document(journalBytes: journalBytes))
+            answer(.document(snapshot.subject.id, document), to: path)
         case .sendTerminal(let path, let job, let id):
             guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
             sendToAgent(

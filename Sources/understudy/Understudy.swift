@@ -26,7 +26,10 @@ struct Understudy: ParsableCommand {
                 ]
             ),
             CommandGroup(name: "Use", subcommands: [AskCommand.self, DemoCommand.self]),
-            CommandGroup(name: "Look", subcommands: [CheckCommand.self, ReportCommand.self]),
+            CommandGroup(
+                name: "Look",
+                subcommands: [StatusCommand.self, TailCommand.self, ReportCommand.self, CheckCommand.self]
+            ),
             CommandGroup(
                 name: "Prove",
                 subcommands: [SimulateCommand.self, TortureCommand.self, TortureAgentCommand.self, BenchCommand.self]

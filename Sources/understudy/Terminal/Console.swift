@@ -22,29 +22,45 @@ struct Console: Sendable {
     let isTerminal: Bool
     /// True when styles show: a terminal that is not `dumb`, and `NO_COLOR` (no-color.org) is not set.
     let usesColor: Bool
+    /// True when what was written can be written over: a terminal that is not `dumb`.
+    let canRedraw: Bool
 
     /// Writes to `descriptor`.
     init(descriptor: CInt) {
         let isTerminal = isatty(descriptor) == 1
         let isDumb = unsafe getenv("TERM").map { unsafe String(cString: $0) } == "dumb"
         let isRefused = unsafe getenv("NO_COLOR").map { unsafe $0.pointee != 0 } ?? false
-        self.init(descriptor: descriptor, isTerminal: isTerminal, usesColor: isTerminal && !isDumb && !isRefused)
+        self.init(
+            descriptor: descriptor,
+            isTerminal: isTerminal,
+            usesColor: isTerminal && !isDumb && !isRefused,
+            canRedraw: isTerminal && !isDumb
+        )
     }
 
     /// Writes to `descriptor` as told; for tests.
-    init(descriptor: CInt, isTerminal: Bool, usesColor: Bool) {
+    init(descriptor: CInt, isTerminal: Bool, usesColor: Bool, canRedraw: Bool = false) {
         self.descriptor = descriptor
         self.isTerminal = isTerminal
         self.usesColor = usesColor
+        self.canRedraw = canRedraw
     }
 
     /// Characters of a line: those of the terminal, and without one as many as it takes.
     var width: Int {
+        guard isTerminal else { return 100_000 }
+        return size.flatMap { $0.ws_col > 0 ? Int($0.ws_col) : nil } ?? 80
+    }
+
+    /// Lines of the terminal; without one as many as it takes.
+    var height: Int {
+        guard isTerminal else { return 100_000 }
+        return size.flatMap { $0.ws_row > 0 ? Int($0.ws_row) : nil } ?? 24
+    }
+
+    private var size: winsize? {
         var size = winsize()
-        guard isTerminal, unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
-            return isTerminal ? 80 : 100_000
-        }
-        return Int(size.ws_col)
+        return unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 ? size : nil
     }
 
     /// `text` in `style`, or as it is where there is no colour.
@@ -62,8 +78,11 @@ struct Console: Sendable {
         line(styled("understudy: ", .red) + text)
     }
 
-    /// Writes bytes as they are.
-    func write(_ bytes: [UInt8]) {
+    /// Writes bytes as they are; a reader that is gone is ignored.
+    func write(_ bytes: [UInt8]) { _ = reaches(bytes) }
+
+    /// Writes bytes as they are; false when the reader is gone.
+    func reaches(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -74,9 +93,10 @@ struct Console: Sendable {
                 var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 unsafe poll(&entry, 1, -1)
             } else if errno != EINTR {
-                return
+                return false
             }
         }
+        return true
     }
 
     /// `rows` in columns, two blanks apart; the last column is not padded.

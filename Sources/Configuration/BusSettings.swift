@@ -1,4 +1,4 @@
-import BusProtocol
+public import BusProtocol
 
 /// How the broker, the workers and the sockets between them are set up.
 public struct BusSettings: Sendable, Hashable {
@@ -15,6 +15,10 @@ public struct BusSettings: Sendable, Hashable {
     public var openRequestsMax = 100_000
     /// Most body bytes of requests without a terminal. Default 1 GiB.
     public var openBytesMax = 1 << 30
+    /// What one tenant may have, unless it has an entry in ``tenants``. Default: no limit but those of the broker.
+    public var tenantLimits = TenantSettings()
+    /// What single tenants may have instead of ``tenantLimits``. Default: none. At most 1000.
+    public var tenants: [Tenant: TenantSettings] = [:]
     /// Most terminals kept for their `ACK`. Default 1,000,000.
     public var keptTerminalsMax = 1_000_000
     /// How long an id stays known after its terminal went. 1 h...30 d, default 1 h.
@@ -53,6 +57,7 @@ public struct BusSettings: Sendable, Hashable {
     static let drainRange: ClosedRange<Duration> = .zero ... .seconds(3600)
     static let openRequestsRange = 1...10_000_000
     static let openBytesRange = (16 << 20)...(1 << 40)
+    static let tenantCountMax = 1000
     static let keptTerminalsRange = 1...100_000_000
     static let dedupRange: ClosedRange<Duration> = .seconds(3600) ... .seconds(30 * 86_400)
     static let leaseRange: ClosedRange<Duration> = .milliseconds(300) ... .seconds(600)

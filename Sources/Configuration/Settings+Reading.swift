@@ -215,8 +215,8 @@ extension BusSettings {
     mutating func read(_ reader: SettingsReader) throws(SettingsError) {
         try reader.requireOnly([
             "directory", "workers", "worker_capacity", "drain", "open_requests_max", "open_bytes_max",
-            "kept_terminals_max", "dedup", "lease", "beat", "paid_deliveries_max", "deaths_max", "journal",
-            "journal_bytes_max", "orphan",
+            "tenant_limits", "tenants", "kept_terminals_max", "dedup", "lease", "beat", "paid_deliveries_max",
+            "deaths_max", "journal", "journal_bytes_max", "orphan",
         ])
         if let value = try reader.member("directory") { directory = try value.path() }
         if let value = try reader.member("workers") { workers = try value.int(in: Self.workersRange) }
@@ -228,6 +228,8 @@ extension BusSettings {
             openRequestsMax = try value.int(in: Self.openRequestsRange)
         }
         if let value = try reader.member("open_bytes_max") { openBytesMax = try value.int(in: Self.openBytesRange) }
+        if let value = try reader.member("tenant_limits") { tenantLimits = try TenantSettings(reading: value) }
+        if let value = try reader.member("tenants") { try readTenants(value) }
         if let value = try reader.member("kept_terminals_max") {
             keptTerminalsMax = try value.int(in: Self.keptTerminalsRange)
         }
@@ -253,6 +255,34 @@ extension BusSettings {
             journalBytesMax = try value.int(in: Self.journalBytesRange)
         }
         if let value = try reader.member("orphan") { orphan = try value.duration(in: Self.orphanRange) }
+    }
+
+    private mutating func readTenants(_ reader: SettingsReader) throws(SettingsError) {
+        tenants = [:]
+        for (name, value) in try reader.members(max: Self.tenantCountMax) {
+            guard let tenant = Tenant(name) else {
+                throw value.failure("the tenant's name is wrong; expected uid- and a user's number, such as uid-1000")
+            }
+            tenants[tenant] = try TenantSettings(reading: value)
+        }
+    }
+}
+
+extension TenantSettings {
+    /// Reads limits of one tenant. What is left out is not limited.
+    init(reading reader: SettingsReader) throws(SettingsError) {
+        try reader.requireOnly(["open_requests_max", "open_bytes_max", "rate", "burst"])
+        openRequestsMax = try reader.member("open_requests_max")?.int(in: Self.openRequestsRange)
+        openBytesMax = try reader.member("open_bytes_max")?.int(in: Self.openBytesRange)
+        let burst = try reader.member("burst")
+        if let rate = try reader.member("rate") {
+            self.rate = Rate(
+                requestsPerSecond: try rate.double(in: Self.rateRange),
+                burst: try burst?.int(in: Self.burstRange)
+            )
+        } else if let burst {
+            throw burst.failure("found a burst without a rate; expected a \"rate\" beside it")
+        }
     }
 }
 

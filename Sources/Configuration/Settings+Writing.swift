@@ -26,7 +26,7 @@ extension Settings {
         return .object(root)
     }
 
-    private static func object(_ members: [(String, JSONValue)]) -> JSONObject {
+    fileprivate static func object(_ members: [(String, JSONValue)]) -> JSONObject {
         var object = JSONObject()
         for (key, value) in members { object[key] = value }
         return object
@@ -102,6 +102,10 @@ extension BusSettings {
         object["drain"] = JSONValue(drain)
         object["open_requests_max"] = JSONValue(openRequestsMax)
         object["open_bytes_max"] = JSONValue(openBytesMax)
+        object["tenant_limits"] = tenantLimits.json
+        object["tenants"] = .object(
+            Settings.object(tenants.map { ($0.key.description, $0.value.json) }.sorted { $0.0 < $1.0 })
+        )
         object["kept_terminals_max"] = JSONValue(keptTerminalsMax)
         object["dedup"] = JSONValue(dedup)
         object["lease"] = JSONValue(lease)
@@ -111,6 +115,19 @@ extension BusSettings {
         object["journal"] = isJournalled ? journal.map { JSONValue($0) } ?? true : false
         object["journal_bytes_max"] = JSONValue(journalBytesMax)
         object["orphan"] = JSONValue(orphan)
+        return .object(object)
+    }
+}
+
+extension TenantSettings {
+    fileprivate var json: JSONValue {
+        var object = JSONObject()
+        if let openRequestsMax { object["open_requests_max"] = JSONValue(openRequestsMax) }
+        if let openBytesMax { object["open_bytes_max"] = JSONValue(openBytesMax) }
+        if let rate {
+            object["rate"] = JSONValue(rate.requestsPerSecond)
+            object["burst"] = JSONValue(rate.burst)
+        }
         return .object(object)
     }
 }

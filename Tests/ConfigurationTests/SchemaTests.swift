@@ -49,6 +49,11 @@ import Testing
         var written = Settings()
         written.defaultProvider = "openai"
         written.bus.directory = "/d"
+        written.bus.tenantLimits = TenantSettings(
+            openRequestsMax: 1,
+            openBytesMax: 1 << 24,
+            rate: TenantSettings.Rate(requestsPerSecond: 1)
+        )
         written.telemetry.database = "/t"
         written.mock.script = "/s"
         written.mock.replay = "/r"

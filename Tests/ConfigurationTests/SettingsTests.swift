@@ -110,6 +110,13 @@ import Testing
         full.policy.backoffBase = .microseconds(1_500)
         full.policy.jitter = 0.1
         full.bus.directory = "/run/bus"
+        full.bus.tenantLimits = TenantSettings(
+            openRequestsMax: 3,
+            openBytesMax: 1 << 24,
+            rate: TenantSettings.Rate(requestsPerSecond: 0.001)
+        )
+        full.bus.tenants[.user(7)] = TenantSettings()
+        full.bus.tenants[.user(8)] = TenantSettings(rate: TenantSettings.Rate(requestsPerSecond: 12.75, burst: 9))
         full.telemetry.database = "/var/lib/db"
         full.mock.script = "/s"
         full.mock.replay = "/r"
@@ -117,6 +124,42 @@ import Testing
         for value in [Settings(), full, full.answeredByMock(port: 4711)] {
             #expect(try settings(value.json.description) == value)
         }
+    }
+
+    @Test func limitsOfTenantsAreRead() throws {
+        let bus = try settings(
+            """
+            {"bus": {
+              "tenant_limits": {"open_requests_max": 50, "open_bytes_max": 8388608, "rate": 2.5},
+              "tenants": {
+                "uid-0": {},
+                "uid-1000": {"rate": 0.5},
+                "uid-4294967295": {"open_requests_max": 1, "rate": 100, "burst": 7}
+              }
+            }}
+            """
+        ).bus
+        #expect(
+            bus.tenantLimits
+                == TenantSettings(
+                    openRequestsMax: 50,
+                    openBytesMax: 8_388_608,
+                    // One second's worth.
+                    rate: TenantSettings.Rate(requestsPerSecond: 2.5, burst: 3)
+                )
+        )
+        // An entry takes nothing from the limits of all.
+        #expect(
+            bus.tenants == [
+                .user(0): TenantSettings(),
+                .user(1000): TenantSettings(rate: TenantSettings.Rate(requestsPerSecond: 0.5, burst: 1)),
+                .user(.max): TenantSettings(
+                    openRequestsMax: 1,
+                    rate: TenantSettings.Rate(requestsPerSecond: 100, burst: 7)
+                ),
+            ]
+        )
+        #expect(try settings(#"{"bus": {"tenants": null}}"#).bus == BusSettings())
     }
 
     @Test func theArticlesFileWorksAlone() throws {

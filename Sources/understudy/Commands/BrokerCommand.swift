@@ -87,6 +87,8 @@ extension DispatchConfiguration {
         self.init()
         openRequestsMax = bus.openRequestsMax
         openBytesMax = bus.openBytesMax
+        tenantLimits = TenantLimits(bus.tenantLimits)
+        tenantOverrides = bus.tenants.mapValues { TenantLimits($0) }
         keptTerminalsMax = bus.keptTerminalsMax
         dedup = bus.dedup
         lease = bus.lease
@@ -94,5 +96,16 @@ extension DispatchConfiguration {
         paidDeliveriesMax = UInt32(bus.paidDeliveriesMax)
         deathsMax = bus.deathsMax
         orphanWait = bus.orphan
+    }
+}
+
+extension TenantLimits {
+    /// The limits as a configuration file has them.
+    init(_ settings: TenantSettings) {
+        self.init(
+            openRequestsMax: settings.openRequestsMax,
+            openBytesMax: settings.openBytesMax,
+            rate: settings.rate.map { Rate(requestsPerSecond: $0.requestsPerSecond, burst: $0.burst) }
+        )
     }
 }

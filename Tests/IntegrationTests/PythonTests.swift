@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 /// Agents in Python against a real bus. One bus at a time: each is seven processes.
@@ -57,6 +58,23 @@ import Testing
             """
         let bus = try await LiveBus(["--mock"], configuration: configuration)
         try await bus.run("test_durability.py")
+        try await bus.stop()
+    }
+
+    @Test func aGreedyConnectionHoldsNobodyUp() async throws {
+        let configuration = #"{"bus": {"worker_capacity": 1, "journal": false}}"#
+        let bus = try await LiveBus(["--mock", "--workers", "1"], configuration: configuration)
+        try await bus.run("test_fairness.py")
+        try await bus.stop()
+    }
+
+    @Test func limitsOfTheConfigurationHoldForTheTenantTheyName() async throws {
+        let configuration = """
+            {"bus": {"journal": false, "tenant_limits": {"open_requests_max": 1},
+                     "tenants": {"uid-\(getuid())": {"open_requests_max": 3, "rate": 0.001, "burst": 6}}}}
+            """
+        let bus = try await LiveBus(["--mock", "--workers", "1"], configuration: configuration)
+        try await bus.run("test_tenant_limits.py")
         try await bus.stop()
     }
 

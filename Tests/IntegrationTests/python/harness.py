@@ -200,9 +200,14 @@ class Events:
         """The next event; None when there is none in time. It must be as protocol/schemas says."""
         if not self.socket.poll(patience * 1000):
             return None
-        event = json.loads(self.socket.recv_multipart()[4])
+        return self.next_numbered()[0]
+
+    def next_numbered(self):
+        """The next event and its number within its class."""
+        _topic, _version, _epoch, number, text = self.socket.recv_multipart()
+        event = json.loads(text)
         schemas.check("events.schema.json", event)
-        return event
+        return event, int.from_bytes(number, "big")
 
     def close(self):
         self.socket.close()

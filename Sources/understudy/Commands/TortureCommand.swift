@@ -117,13 +117,14 @@ struct TortureAgentCommand: ParsableCommand {
     @OptionGroup var child: ChildOptions
     @Option var log: String
     @Option var seed: UInt64
+    @Flag var finish = false
 
     func run() throws {
         let directory = try common.endpointDirectory(Settings())
-        try ServiceHost.run("agent", child: child.ties) { [log, seed] loop, control in
+        try ServiceHost.run("agent", child: child.ties) { [log, seed, finish] loop, control in
             let stop = AgentStop()
             control.follow {
-                let agent = try await TortureAgent(directory: directory, log: log, seed: seed)
+                let agent = try await TortureAgent(directory: directory, log: log, seed: seed, onlyFinishes: finish)
                 stop.follow(agent)
                 await agent.run()
             }

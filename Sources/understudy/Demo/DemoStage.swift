@@ -98,8 +98,11 @@ actor DemoStage {
         script: String,
         _ reporter: AsyncStream<Bus.Report>.Continuation
     ) {
+        var settings = phase.settings
+        // The phases play the same requests, under the same ids: what one has answered the other must not know.
+        settings.bus.journal = "\(directory.path)/journal-\(phase.title.filter(\.isLetter)).sqlite"
         let configuration = Bus.Configuration(
-            settings: phase.settings,
+            settings: settings,
             directory: directory.endpoints,
             workers: 2,
             isMocked: true,

@@ -1,6 +1,6 @@
 /// The same agent in Python, over the bare protocol: an implementation that shares no line with the Swift one.
 enum PythonAgent {
-    /// The program: directory, log, seed. Ends after SIGTERM, when nothing is open.
+    /// The program: directory, log, seed, and "finish" to begin nothing new. Ends after SIGTERM, when nothing is open.
     static let source = #"""
         import json, os, random, signal, sys, time
         import zmq
@@ -66,7 +66,7 @@ enum PythonAgent {
         chance = random.Random(seed ^ life)
         prefix = "%s.%d.%x" % (os.path.basename(path), os.getpid(), life)
         made = 0
-        stopping = False
+        stopping = sys.argv[4:] == ["finish"]
 
 
         def note(*words):

@@ -16,7 +16,8 @@ final class TortureAgent: Sendable {
     /// Requests at once.
     private static let lanes = 8
 
-    init(directory: EndpointDirectory, log path: String, seed: UInt64) async throws {
+    /// - Parameter onlyFinishes: Whether to begin nothing new from the start.
+    init(directory: EndpointDirectory, log path: String, seed: UInt64, onlyFinishes: Bool) async throws {
         unfinished = AgentLog.records(AgentLog.read(path)).filter { !$0.isOver }
         log = try AgentLogFile(path)
         let name = path.split(separator: "/").last.map(String.init) ?? path
@@ -25,6 +26,7 @@ final class TortureAgent: Sendable {
         client = try await UnderstudyClient.connect(
             UnderstudyClient.Configuration(directory: directory, patience: .seconds(120))
         )
+        if onlyFinishes { stop() }
     }
 
     /// Works until ``stop()``, and then until nothing is open.

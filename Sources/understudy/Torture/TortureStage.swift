@@ -57,6 +57,8 @@ actor TortureStage {
     private var strikes = TortureVerdict.Strikes()
     private var isEnding = false
     private var isInterrupted = false
+    /// Agents that end are not followed by others any more.
+    private var isGivenUp = false
     private var trouble: String?
     private var lines: [String] = []
 
@@ -212,11 +214,11 @@ actor TortureStage {
         let agent = agents[index]
         let arguments =
             agent.isPython
-            ? ["python3", "-B", script, directory.path, agent.log, "\(agent.seed)"]
+            ? ["python3", "-B", script, directory.path, agent.log, "\(agent.seed)"] + (isEnding ? ["finish"] : [])
             : [
                 "understudy", "torture-agent", "--directory", directory.path, "--log", agent.log, "--seed",
                 "\(agent.seed)", "--parent", "\(getpid())",
-            ]
+            ] + (isEnding ? ["--finish"] : [])
         let command = ChildProcess.Command(
             executable: agent.isPython ? Self.python : "/proc/self/exe",
             arguments: arguments,
@@ -237,8 +239,9 @@ actor TortureStage {
 
     private func agentEnded(_ index: Int, _ ending: Supervisor.Ending, script: String) {
         agents[index].process = nil
-        if ending == .status(0), isEnding { return }
-        guard ending == .signal(SIGKILL) else {
+        if isGivenUp || (ending == .status(0) && isEnding) { return }
+        // One that had not begun to listen dies of the wish to stop; its successor does what it left.
+        guard ending == .signal(SIGKILL) || (isEnding && ending == .signal(SIGTERM)) else {
             trouble = "agent.\(index + 1) \(ending)"
             return
         }
@@ -256,6 +259,7 @@ actor TortureStage {
         let until = loop.now().advanced(by: Self.endPatience)
         while agents.contains(where: { $0.process != nil }) {
             guard loop.now() < until, trouble == nil else {
+                isGivenUp = true
                 for agent in agents { agent.process?.signal(SIGKILL) }
                 return trouble != nil
             }

@@ -72,6 +72,10 @@ let package = Package(
         layer("Telemetry", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "ZeroMQ"]),
         layer("MockProvider", ["CoreTypes", "EventLoop", "JSON"]),
         layer("UnderstudyClient", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "ZeroMQ"]),
+        layer(
+            "Conformance",
+            ["BusProtocol", "CCrypto", "CLinux", "CoreTypes", "EventLoop", "JSON", "MockProvider", "ZeroMQ"]
+        ),
 
         // What benchmarks make of their measurements; no I/O.
         layer("Benchmarks", ["JSON"]),
@@ -79,9 +83,9 @@ let package = Package(
         .executableTarget(
             name: "understudy",
             dependencies: [
-                "Benchmarks", "Broker", "BusProtocol", "CLinux", "Configuration", "CoreTypes", "Dispatch", "EventLoop",
-                "HTTPTransport", "JSON", "Journal", "MockProvider", "Resilience", "Simulation", "Telemetry",
-                "UnderstudyClient", "Worker", "ZeroMQ",
+                "Benchmarks", "Broker", "BusProtocol", "CLinux", "Configuration", "Conformance", "CoreTypes",
+                "Dispatch", "EventLoop", "HTTPTransport", "JSON", "Journal", "MockProvider", "Resilience", "Simulation",
+                "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house

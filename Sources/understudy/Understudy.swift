@@ -32,7 +32,10 @@ struct Understudy: ParsableCommand {
             ),
             CommandGroup(
                 name: "Prove",
-                subcommands: [SimulateCommand.self, TortureCommand.self, TortureAgentCommand.self, BenchCommand.self]
+                subcommands: [
+                    SimulateCommand.self, ConformCommand.self, TortureCommand.self, TortureAgentCommand.self,
+                    BenchCommand.self,
+                ]
             ),
         ]
     )

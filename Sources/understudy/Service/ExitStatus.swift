@@ -1,4 +1,5 @@
 import Configuration
+import Conformance
 import EventLoop
 import MockProvider
 import Telemetry
@@ -68,6 +69,13 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
             case .portInUse: self = .alreadyRunning
             case .system: self = .trouble
             default: self = .usage
+            }
+        case let error as ConformanceError:
+            switch error.code {
+            case .unreachable: self = .unreachable
+            case .unsuitable: self = .usage
+            case .stopped: self = .failed
+            default: self = .trouble
             }
         default: self = .trouble
         }

@@ -67,6 +67,8 @@ struct RequestExchange {
     /// First silence after which `REQUEST` is sent again; doubles.
     static let offerInterval: Duration = .seconds(2)
     static let offerIntervalMax: Duration = .seconds(16)
+    /// Least time between two `REQUEST`s.
+    static let offerPause: Duration = .seconds(1)
     /// Wait before the socket is looked at again while there is no connection.
     static let blockedInterval: Duration = .milliseconds(250)
     /// Silence after which an accepted request is asked for.
@@ -97,6 +99,7 @@ struct RequestExchange {
     private var phase = Phase.offering(isSent: false)
     private var watch: ReachabilityWatch
     private var offers = 0
+    private var offeredAt = Moment.zero
     private var pauses = 0
     private var wasBlocked = false
     private var rejection: BusError?
@@ -165,6 +168,7 @@ struct RequestExchange {
         let left = now.duration(to: expiry)
         guard left > .zero else { return expired() }
         phase = .offering(isSent: true)
+        offeredAt = now
         offers += 1
         let interval = min(Self.offerIntervalMax, Self.offerInterval * (1 << min(offers - 1, 10)))
         due = min(expiry, now.advanced(by: interval))
@@ -182,7 +186,12 @@ struct RequestExchange {
     private mutating func connected(_ now: Moment) -> [Effect] {
         wasBlocked = false
         switch phase {
-        case .offering: return offer(now)
+        case .offering(let isSent):
+            // The news of a connection may come after what was sent on it; not more than once a second either way.
+            let next = offeredAt.advanced(by: Self.offerPause)
+            guard isSent, now < next else { return offer(now) }
+            due = min(due, next)
+            return []
         case .following: return get(now)
         case .cancelling(let sent): return cancelAgain(sent, now)
         case .pausing, .over: return []

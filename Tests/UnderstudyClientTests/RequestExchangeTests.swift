@@ -136,6 +136,14 @@ struct RequestExchangeTests {
         #expect(exchange.handle(.connected, now: seconds(5)) == [.cancel])
     }
 
+    @Test func `late news of a connection does not repeat what was just sent on it`() {
+        var exchange = begun()
+        let late = Moment.zero.advanced(by: .milliseconds(200))
+        #expect(exchange.handle(.connected, now: late).isEmpty)
+        #expect(exchange.due == seconds(1))
+        #expect(exchange.handle(.due(.listening), now: seconds(1)) == [.offer(deadline: .seconds(59))])
+    }
+
     @Test func `a rejection is waited for as it says and then offered again`() {
         var exchange = begun()
         let busy = BusError(.busy, "full", retryAfter: .seconds(3))

@@ -70,8 +70,8 @@ class Core:
     def receive(self, frames: list[bytes], now: float) -> None:
         try:
             message = Message.decode(frames)
-        except UnderstudyError as error:
-            self.end_all(error)
+        except UnderstudyError:
+            # What cannot be read answers nothing; what waits goes by its own time-outs.
             return
         exchange = self._exchanges.get(message.id)
         inquiries = self._inquiries.get(message.id, [])

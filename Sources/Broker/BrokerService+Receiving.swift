@@ -13,12 +13,13 @@ extension BrokerService {
         inPlace.refill(with: message)
         let received = AgentMessage.receive(inPlace)
         guard let connection = frames.connection else {
-            refuseRoutingID(message, received.envelope, on: sockets?.agents)
+            refuseRoutingID(message, received.envelope, id: received.id(in: message), on: sockets?.agents)
             return
         }
         guard let tenant = tenant(of: connection, message) else {
             let error = BusError(.routingID, "the socket does not tell which user this connection belongs to")
-            answer(.error(id: [], error), to: AgentPath(connection: connection, envelope: received.envelope))
+            let path = AgentPath(connection: connection, envelope: received.envelope)
+            answer(.error(id: received.id(in: message), error), to: path)
             return
         }
         switch received {
@@ -81,7 +82,7 @@ extension BrokerService {
         inPlace.refill(with: message)
         let received = WorkerMessage.receive(inPlace)
         guard let connection = frames.connection else {
-            refuseRoutingID(message, received.envelope, on: sockets?.workers)
+            refuseRoutingID(message, received.envelope, id: received.id(in: message), on: sockets?.workers)
             return
         }
         if workers[connection] == nil {
@@ -147,13 +148,13 @@ extension BrokerService {
     }
 
     /// A peer that chose its own routing id could take another's place; it is told so under the id it chose.
-    private func refuseRoutingID(_ message: Multipart, _ envelope: Envelope, on socket: Socket?) {
+    private func refuseRoutingID(_ message: Multipart, _ envelope: Envelope, id: [UInt8], on socket: Socket?) {
         guard let socket else { return }
         let error = BusError(
             .routingID,
             "the connection set a routing id (ZMQ_ROUTING_ID or ZMQ_IDENTITY); leave it unset"
         )
-        let answer = AgentReply.error(id: [], error).encoded()
+        let answer = AgentReply.error(id: id, error).encoded()
         let frames = [Bytes(message.array(at: 0))] + answer.frameList(envelope: envelope).frames.map { Bytes($0) }
         attempt { () throws(ZeroMQError) in _ = try socket.send(frames) }
     }
@@ -164,6 +165,14 @@ extension Received {
     fileprivate var envelope: Envelope {
         switch self {
         case .message(_, let envelope, _), .refused(_, let envelope, _): envelope
+        }
+    }
+
+    /// F2 of the message that it came from, as far as it is readable; `message` begins with the routing id.
+    fileprivate func id(in message: Multipart) -> [UInt8] {
+        switch self {
+        case .message(_, let envelope, _): message.array(at: 1 + envelope.frameCount + 2)
+        case .refused(_, _, let id): id
         }
     }
 }

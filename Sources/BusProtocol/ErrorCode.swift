@@ -61,14 +61,14 @@ public struct ErrorCode: Hashable, Sendable, CustomStringConvertible {
     public static let malformed = ErrorCode(400, "malformed", .fix, .never, .no)
     /// The connection set a routing id of its own.
     public static let routingID = ErrorCode(403, "routing_id", .fix, .never, .no)
-    /// No request has this id.
-    public static let unknownRequest = ErrorCode(404, "unknown_request", .absent, .sameID, .no)
+    /// No request has this id; a request of memory may have been lost, and paid for, with an earlier broker.
+    public static let unknownRequest = ErrorCode(404, "unknown_request", .absent, .sameID, .maybe)
     /// The message does not fit the state, such as an `ACK` before the terminal or a smaller credit total.
     public static let unexpected = ErrorCode(405, "unexpected", .fix, .never, .no)
     /// The id was used with another body.
     public static let idConflict = ErrorCode(409, "id_conflict", .fix, .newID, .no)
-    /// The request ended and its terminal is gone.
-    public static let gone = ErrorCode(410, "gone", .absent, .newID, .no)
+    /// The request ended, perhaps with a call that was paid for, and its terminal is gone.
+    public static let gone = ErrorCode(410, "gone", .absent, .newID, .maybe)
     /// The message is larger than the limit.
     public static let tooLarge = ErrorCode(413, "too_large", .fix, .never, .no)
     /// Too many requests wait.

@@ -174,9 +174,14 @@ class Malformed(BusTest):
 
     def test_a_routing_id_of_the_clients_own(self):
         with Peer(zmq.DEALER, routing_id=b"me") as peer:
-            self.check_error(peer.ask("PING", b"token"), 403)
+            answer = peer.ask("PING", b"token")
+            self.check_error(answer, 403)
+            self.assertEqual(answer.id, b"token")
             # Requests are not taken either.
-            self.check_error(peer.ask("REQUEST", new_id(), None, GOOD_BODY), 403)
+            id = new_id()
+            answer = peer.ask("REQUEST", id, None, GOOD_BODY)
+            self.check_error(answer, 403)
+            self.assertEqual(answer.id, id)
         self.check_works(self.bystander)
 
     def test_a_frame_beyond_what_is_let_in_closes_the_connection_of_its_sender_only(self):

@@ -4,7 +4,7 @@ import Synchronization
 /// A raw TCP server on a free port of 127.0.0.1 that does to each connection what a script says.
 ///
 /// Each connection has a thread with blocking calls, so that a script reads as a list of steps. A step that waits
-/// gives up after 30 s, so that a failed test leaves no thread behind.
+/// gives up after 10 min, so that a failed test leaves no thread behind.
 final class ScriptedServer: Sendable {
     /// One accepted connection, used by its own thread only.
     final class Connection: Sendable {
@@ -114,7 +114,7 @@ final class ScriptedServer: Sendable {
             while true {
                 let descriptor = accept(listener, nil, nil)
                 guard descriptor >= 0 else { return }
-                var limit = timeval(tv_sec: 30, tv_usec: 0)
+                var limit = timeval(tv_sec: 600, tv_usec: 0)
                 let size = socklen_t(MemoryLayout<timeval>.size)
                 unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
                 unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
@@ -165,10 +165,10 @@ final class Gate: Sendable {
         close(writing)
     }
 
-    /// Blocks until ``open()``, at most 30 s.
+    /// Blocks until ``open()``, at most 10 min.
     func wait() {
         var request = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
-        _ = unsafe poll(&request, 1, 30_000)
+        _ = unsafe poll(&request, 1, 600_000)
     }
 
     /// Lets everybody through.

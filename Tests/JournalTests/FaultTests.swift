@@ -8,7 +8,7 @@ import Testing
 
 /// Disks that fail and fill up.
 struct FaultTests {
-    @Test(arguments: 0..<3)
+    @Test(arguments: 0..<2)
     func aCommitThatFailsAnywhereLeavesNothing(kind: Int) throws {
         let fault = FaultyFileSystem.Fault.allCases[kind]
         let directory = TemporaryDirectory()
@@ -46,7 +46,7 @@ struct FaultTests {
         #expect(failed > 20)
     }
 
-    @Test(arguments: 0..<3)
+    @Test(arguments: 0..<2)
     func aCrashAfterAFailedCommitGivesAllOfItOrNothing(kind: Int) throws {
         let fault = FaultyFileSystem.Fault.allCases[kind]
         let directory = TemporaryDirectory()

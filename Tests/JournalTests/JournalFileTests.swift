@@ -139,7 +139,7 @@ struct JournalFileTests {
         #expect(moved.first.map { File.read("\(directory.path)/\($0)") } == log)
     }
 
-    @Test(arguments: 0..<20)
+    @Test(arguments: 0..<6)
     func aDamagedFileIsSetAsideAndANewOneBegun(seed: Int) throws {
         var entries = RandomEntries(seed: UInt64(seed))
         var twin = MemoryJournal()

@@ -8,7 +8,7 @@ import Testing
 struct SQLiteJournalTests {
     static let settings = JournalSettings(reserveByteCount: 0, busyMilliseconds: 0)
 
-    @Test(arguments: 0..<12)
+    @Test(arguments: 0..<4)
     func theFileRecoversWhatItsTwinInMemoryDoes(seed: Int) throws {
         let directory = TemporaryDirectory()
         let path = "\(directory.path)/journal"

@@ -96,7 +96,7 @@ extension BrokerCases {
         },
         .unseen(
             "B46",
-            "answers a tenant beyond its limits REJECTED 429 tenant_limit",
+            "answers a tenant beyond its limits REJECTED 430 tenant_limit",
             "takes limits that are reached soon"
         ),
         .unseen(

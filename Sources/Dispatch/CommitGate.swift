@@ -2,8 +2,9 @@ import BusProtocol
 
 /// Holds back what nobody may see before the journal has what it rests on.
 ///
-/// Writes are numbered in the order of the decisions, and a commit covers all up to a number; so a queue is enough.
-/// Something held for an older write than its predecessor leaves with its predecessor, late but never early.
+/// Writes are numbered in the order of the decisions, and a commit covers all up to a number; so a queue is enough, kept
+/// in the order of the writes. Nothing leaves later than with its commit: what rests on a terminal must be gone before
+/// the terminal may be acknowledged and forgotten.
 struct CommitGate {
     /// What waits.
     enum Held {
@@ -40,7 +41,10 @@ struct CommitGate {
 
     /// Keeps `held`, which belongs to `job`, until `ticket` is committed.
     mutating func hold(_ held: Held, of job: JobNumber, until ticket: JournalTicket) {
-        entries.append(Entry(ticket: ticket, job: job, held: held))
+        // Nearly always at the end; what asks again after an older write stands before the newer ones.
+        var index = entries.count
+        while index > head, entries[index - 1].ticket > ticket { index -= 1 }
+        entries.insert(Entry(ticket: ticket, job: job, held: held), at: index)
     }
 
     /// Notes that all writes up to `ticket` are on disk.

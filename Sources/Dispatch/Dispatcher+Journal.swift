@@ -94,6 +94,8 @@ extension Dispatcher {
             tenants.release(job.key.tenant, bytes: job.body.byteCount)
             counters.tenants = tenants.activeCount
         }
+        // Its place in the queue is void from here on.
+        job.phase = .ended(isReply: false, nil)
         counters.accepted -= 1
         counters.rejected += 1
         rejections[error.code, default: 0] += 1

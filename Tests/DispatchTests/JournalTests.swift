@@ -209,6 +209,43 @@ struct JournalTests {
         #expect(worker.take() == [.acknowledge(job)])
     }
 
+    @Test("a lost acceptance that waits for a worker is handed to nobody")
+    func lostInTheQueue() {
+        let bus = durable()
+        let agent = bus.attached()
+        let first = bus.readyWorker()
+        agent.request("a")
+        let job = first.takeJobs()[0]
+        bus.commit()
+        first.die()
+        let number = JobNumber(job.job.value + 1)
+        agent.request("b")
+        bus.loseAcceptances([number])
+        _ = agent.take()
+        let worker = bus.readyWorker("other")
+        #expect(worker.headers.map(\.id.text) == ["a"])
+    }
+
+    @Test("a terminal asked for while another write waits comes with its own commit, before it can be acknowledged")
+    func askedForBehindAnother() {
+        let bus = durable()
+        let agent = bus.attached()
+        let asker = bus.lockStep()
+        agent.request("a")
+        bus.commit()
+        agent.cancel("a")
+        agent.request("b")
+        #expect(asker.get("a") == [])
+        _ = agent.take()
+        bus.commit(1)
+        #expect(agent.take() == [.broke("a", .cancelled)])
+        #expect(asker.take() == [.broke("a", .cancelled)])
+        #expect(agent.acknowledge("a") == [.ok])
+        bus.commit()
+        #expect(agent.take() == [.accepted("b")])
+        #expect(asker.take() == [])
+    }
+
     @Test("while the journal takes nothing, disk is REJECTED and memory is not")
     func failing() {
         let bus = durable()

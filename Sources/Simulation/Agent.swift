@@ -26,6 +26,8 @@ final class Agent {
     let style: Style
     var connection: Connection?
     var requests: [Request] = []
+    /// Ids for which it got `ACCEPTED`.
+    var accepted: Set<RequestID> = []
     var envelopeLast: UInt64 = 0
     /// REQ: when it gives up waiting for its answer; nil while it may send.
     var givesUpAt: Moment?

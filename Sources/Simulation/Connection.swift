@@ -35,6 +35,8 @@ final class Connection {
     var isClosed = false
     /// The broker has received a message, so that it can tell whose end it sees.
     var isKnown = false
+    /// The broker's end is gone with its broker; what is sent waits for the next one.
+    var isSevered = false
     /// The dispatcher waits for the rest of what was sent.
     var isDraining = false
 

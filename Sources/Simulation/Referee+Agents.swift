@@ -33,6 +33,7 @@ extension Referee {
             if id.isReserved { return answersDue = [.state] }
             let key = RequestKey(tenant: tenant, id: id)
             guard let record = byKey[key] else { return answersDue = absent(key) }
+            dueRecord = record
             if record.isOpen {
                 answersDue = path.isLockStep && wait > .zero ? [] : [.state]
                 if path.isLockStep, wait > .zero {
@@ -46,6 +47,7 @@ extension Referee {
             let key = RequestKey(tenant: tenant, id: id)
             guard let record = byKey[key] else { return answersDue = absent(key) }
             answersDue = [.terminal]
+            dueRecord = record
             if record.isOpen { mustCancel = [record] }
         case .acknowledge(let id):
             let key = RequestKey(tenant: tenant, id: id)
@@ -58,7 +60,7 @@ extension Referee {
                 }
                 return
             }
-            answersDue = [record.isOpen ? .error(405) : .ok]
+            answersDue = [record.isOpen || record.endTicket > committed ? .error(405) : .ok]
         }
     }
 
@@ -71,6 +73,7 @@ extension Referee {
         if key.id.isReserved { return [.error(400)] }
         if let record = byKey[key] {
             guard record.body.hash == body.hash else { return [.error(409)] }
+            dueRecord = record
             if record.isOpen {
                 if path.isLockStep { record.listeners.append(path) }
                 return path.isLockStep ? [] : [.accepted(duplicate: true)]
@@ -85,7 +88,8 @@ extension Referee {
             expected.open >= configuration.openRequestsMax
             || expected.openBytes + body.byteCount > configuration.openBytesMax
             || expected.kept >= configuration.keptTerminalsMax
-        if isStopping || header.durability == .disk || isFull { return [.rejected] }
+        let isDisk = durability(of: header) == .disk
+        if isStopping || isFull || isDisk && (isJournalRefusing || !configuration.hasJournal) { return [.rejected] }
         return path.isLockStep ? [] : [.accepted(duplicate: false)]
     }
 
@@ -111,6 +115,7 @@ extension Referee {
             if record.cancelledWith == connection { mustCancel.append(record) }
         }
         waits.removeAll { $0.path.connection == connection }
+        departed.insert(connection)
         pending = pending.filter { $0.key.connection != connection || $0.key == kept }
     }
 
@@ -120,14 +125,24 @@ extension Referee {
         guard case .agent(let path, let tenant, .request(let id, let header), let body?) = event,
             key == RequestKey(tenant: tenant, id: id)
         else { return fail("requests are asked for", "\(job) was accepted without a REQUEST for it") }
-        guard byKey[key] == nil, records.count + 1 == Int(job.value) else {
+        guard byKey[key] == nil, job > records.last?.number ?? JobNumber(0) else {
             return fail("the same id is the same request", "\(key.id) was accepted as \(job) while it is known")
         }
         if let known = remembered[key], now < known.until {
             return fail("the same id is the same request", "\(key.id) was accepted again as \(job) while remembered")
         }
         remembered[key] = nil
-        let record = RequestRecord(job, key, header, body, path: path, now: now)
+        let record = RequestRecord(
+            job,
+            key,
+            header,
+            body,
+            durability: durability(of: header),
+            path: path,
+            now: now
+        )
+        byNumber[job] = record
+        dueRecord = record
         if path.isLockStep { record.listeners.append(path) }
         records.append(record)
         live.append(record)
@@ -137,6 +152,7 @@ extension Referee {
     }
 
     func check(_ reply: AgentReply, to path: AgentPath) {
+        if isReleasing { return checkReleased(reply, to: path) }
         var answer: Answer
         switch reply {
         case .welcome: answer = .welcome
@@ -146,6 +162,7 @@ extension Referee {
         case .accepted(let id, _, let duplicate):
             answer = .accepted(duplicate: duplicate)
             if path.isLockStep { fail("lock-step gets no ACCEPTED", "\(TraceText.text(path)) got ACCEPTED \(id)") }
+            checkIsKept(id)
             listen(path, id)
         case .rejected:
             answer = .rejected
@@ -155,6 +172,7 @@ extension Referee {
         case .state(let id, _):
             answer = .state
             if !path.isLockStep {
+                checkIsKept(id)
                 listen(path, id)
             } else if let index = waits.firstIndex(where: { $0.path == path }) {
                 if waits[index].due > now {
@@ -173,15 +191,15 @@ extension Referee {
         if case .agent(path, _, _, _) = event { answers.append(.state) }
     }
 
-    private func listen(_ path: AgentPath, _ id: RequestID) {
+    func listen(_ path: AgentPath, _ id: RequestID) {
         guard case .agent(_, let tenant, _, _) = event, let record = byKey[RequestKey(tenant: tenant, id: id)],
             record.isOpen, !record.listeners.contains(path)
         else { return }
         record.listeners.append(path)
     }
 
-    private func answered(_ path: AgentPath) {
-        guard path.isLockStep else { return }
+    func answered(_ path: AgentPath) {
+        guard path.isLockStep, !isReleasing || !departed.contains(path.connection) else { return }
         let left = (pending[path] ?? 0) - 1
         if left < 0 { fail("one answer to each lock-step message", "\(TraceText.text(path)) got one too many") }
         pending[path] = left == 0 ? nil : left
@@ -191,6 +209,10 @@ extension Referee {
         guard let record = record(job), !record.isOpen, !record.isForgotten, record.key.id == id else {
             return fail("terminals are kept", "terminal of \(job) was sent, which has none")
         }
+        if record.endTicket > committed {
+            fail("nothing is told before its commit", "terminal of \(job) before write \(record.endTicket)")
+        }
+        if isReleasing { return release(.terminal, of: record, to: path) }
         answered(path)
         waits.removeAll { $0.path == path }
         if let index = record.listeners.firstIndex(of: path), ended.contains(where: { $0 === record }) {
@@ -214,6 +236,7 @@ extension Referee {
         switch message {
         case .reply(let key) where key.job == job:
             expected.replied += 1
+            record(job)?.isReply = true
             if let record = record(job), !record.paid.contains(key.delivery) {
                 fail("calls have a GO", "REPLY \(key) of \(connection) won without a GO")
             }
@@ -238,7 +261,7 @@ extension Referee {
             case .deadline: now >= record.expiresAt
             case .workerLost: lost.contains(job) && record.isStarted && record.paid.count >= record.paidMax
             case .poison: record.deaths >= 3 || record.returns > configuration.returnsMax
-            case .shuttingDown: if case .endAll = event { true } else { false }
+            case .shuttingDown: if case .endAll = event { record.durability == .memory } else { false }
             default: false
             }
         if !isLegitimate {
@@ -257,6 +280,7 @@ extension Referee {
     }
 
     func forget(_ job: JobNumber) {
+        if refused.contains(where: { $0.number == job }) { return }
         guard let record = record(job), let endedAt = record.endedAt, !record.isForgotten else {
             return fail("terminals are kept", "\(job) was forgotten before its end")
         }
@@ -274,11 +298,21 @@ extension Referee {
     // MARK: - After the effects
 
     func concludeAgents() {
+        for (index, record) in ended.enumerated() {
+            if record.endTicket > committed { oweTerminal(of: record) }
+            if let path = record.listeners.first {
+                fail(
+                    "everyone who waits gets the terminal",
+                    "\(TraceText.text(path)) did not get that of \(record.number)"
+                )
+            }
+            checkCancelOrder(record, reason: endedWith[index], holder: holderAtEnd[index])
+        }
         if case .agent(let path, _, let message, _) = event {
-            if let answersDue, answers != answersDue {
+            if let due = dueNow(path, message), answers != due {
                 fail(
                     "agents get the answers that the protocol names",
-                    "\(TraceText.text(path)) got \(answers) to \(message), expected \(answersDue)"
+                    "\(TraceText.text(path)) got \(answers) to \(message), expected \(due)"
                 )
             }
             if case .request(let id, _) = message, accepted == nil {
@@ -287,15 +321,6 @@ extension Referee {
         }
         for record in mustCancel where record.isOpen {
             fail("cancel is real", "\(record.number) is open after it was cancelled")
-        }
-        for (index, record) in ended.enumerated() {
-            if let path = record.listeners.first {
-                fail(
-                    "everyone who waits gets the terminal",
-                    "\(TraceText.text(path)) did not get that of \(record.number)"
-                )
-            }
-            checkCancelOrder(record, reason: endedWith[index], holder: holderAtEnd[index])
         }
     }
 

@@ -56,8 +56,11 @@ extension Referee {
         if key.delivery != record.deliveries + 1 || key.attempt != 0 {
             fail("deliveries count from 1", "JOB \(key) after delivery \(record.deliveries)")
         }
-        if header.firstAttempt != (record.goes.last ?? 0) + 1 {
-            fail("attempts rise", "JOB \(key) begins with attempt \(header.firstAttempt) after \(record.goes)")
+        if header.firstAttempt != record.attemptLast + 1 {
+            fail(
+                "attempts rise",
+                "JOB \(key) begins with attempt \(header.firstAttempt) after \(record.attemptLast)"
+            )
         }
         if record.paid.count >= record.paidMax {
             fail("paid deliveries are bounded", "JOB \(key) after \(record.paid.count), \(record.header.onLoss)")
@@ -105,9 +108,14 @@ extension Referee {
             )
         }
         if !seat.isReachable { fail("no GO to the dead", "GO \(key) to \(seat.connection), disconnected or gone") }
+        checkIsMarked(key, record)
         // The same question may get the same answer again.
-        if record.isStarted, record.goes.last == key.attempt { return }
-        if key.attempt <= record.goes.last ?? 0 { fail("attempts rise", "GO \(key) after \(record.goes)") }
+        if record.isStarted, record.attemptLast == key.attempt {
+            if !record.goes.contains(key) { record.goes.append(key) }
+            return
+        }
+        if key.attempt <= record.attemptLast { fail("attempts rise", "GO \(key) after \(record.attemptLast)") }
+        record.attemptLast = key.attempt
         if !record.isStarted {
             record.isStarted = true
             record.paid.append(key.delivery)
@@ -115,13 +123,14 @@ extension Referee {
                 fail("paid deliveries are bounded", "GO \(key) makes \(record.paid.count), \(record.header.onLoss)")
             }
         }
-        record.goes.append(key.attempt)
+        record.goes.append(key)
         if record.goes.count > 40 { fail("attempts are bounded", "\(key) is the \(record.goes.count). GO") }
         expected.goes += 1
     }
 
     private func checkIsStart(_ key: DeliveryKey, of seat: Seat, _ session: SessionToken) {
         startAnswers += 1
+        if isReleasing { return checkReleasedStart(key, of: seat, session) }
         guard case .worker(seat.connection, .start(key), _) = event else {
             return fail("GO answers START", "GO or NOGO \(key) to \(seat.connection), which did not ask")
         }
@@ -130,6 +139,10 @@ extension Referee {
 
     private func checkAcknowledge(_ key: DeliveryKey, to seat: Seat) {
         acknowledged += 1
+        if let record = record(key.job), record.endTicket > committed, !record.isGone {
+            fail("nothing is told before its commit", "ACK \(key) before write \(record.endTicket)")
+        }
+        if isReleasing { return releaseAcknowledgement(key, to: seat) }
         guard case .worker(seat.connection, let message, _) = event, message == .reply(key) || message == .failure(key)
         else { return fail("ACK answers a terminal", "ACK \(key) to \(seat.connection)") }
         if let record = record(key.job), record.isOpen, key.delivery == record.deliveries,
@@ -166,10 +179,17 @@ extension Referee {
             guard let held = ready.held.first(where: { $0.key == key }) else {
                 return fail("WELCOME answers for each", "keep \(key), which is not held")
             }
+            if let record = record(key.job), !record.isOpen, held.state == .finished, record.endTicket > committed {
+                // The result is the worker's to keep until the terminal is on disk.
+                continue
+            }
             guard let record = record(key.job), record.isOpen else {
                 return fail("nothing ended is kept", "keep \(key) by \(seat.connection)")
             }
-            if let holder = record.holder, record.deliveries == key.delivery,
+            if case .orphaned = record.state, record.deliveries == key.delivery {
+                seat.held.append(key.wholeDelivery)
+                record.state = .leased(seat.connection)
+            } else if let holder = record.holder, record.deliveries == key.delivery,
                 holder == seat.connection || self.seat(holder).isDisconnected || self.seat(holder).name == seat.name
             {
                 self.seat(holder).release(key)
@@ -229,6 +249,7 @@ extension Referee {
     }
 
     func checkLoss(_ key: DeliveryKey) {
+        if isOrphanLost(key) { return }
         guard let record = record(key.job), let holder = record.holder, record.deliveries == key.delivery else {
             return fail("only what is leased is lost", "delivery \(key) was lost")
         }
@@ -243,8 +264,8 @@ extension Referee {
         case .worker(holder, .returned(let returned, _), _) where returned.wholeDelivery == key.wholeDelivery: break
         default: fail("death is not a disconnect", "\(key) was lost with \(holder), which is not dead")
         }
-        if key.attempt != (record.isStarted ? record.goes.last ?? 0 : 0) {
-            fail("losses are told", "\(key) was lost after the GOs \(record.goes)")
+        if key.attempt != (record.isStarted ? record.attemptLast : 0) {
+            fail("losses are told", "\(key) was lost after attempt \(record.attemptLast)")
         }
         if isDeath { record.deaths += 1 } else if !record.isStarted { record.returns += 1 }
         seat(holder).release(key)
@@ -266,11 +287,11 @@ extension Referee {
             }
         case .worker(let connection, .start(let key), _):
             let seat = seat(connection)
-            if startAnswers != 1, seat.session != nil, seat.isReachable {
+            if startAnswers != 1, seat.session != nil, seat.isReachable, !waitsForMark(key, seat) {
                 fail("START is answered", "START \(key) of \(connection) got \(startAnswers) answers")
             }
         case .worker(let connection, .reply(let key), _), .worker(let connection, .failure(let key), _):
-            if acknowledged != 1, seat(connection).session != nil {
+            if acknowledged != 1, seat(connection).session != nil, !oweAcknowledgement(key, connection) {
                 fail("terminals are acknowledged", "\(key) of \(connection) got \(acknowledged) ACKs")
             }
         default: break

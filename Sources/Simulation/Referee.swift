@@ -6,12 +6,13 @@ import Dispatch
 ///
 /// Lists are in order of numbers, so that the same play finds the same violation in every process.
 final class Referee {
-    let configuration: DispatchConfiguration
+    var configuration: DispatchConfiguration
     private(set) var violation: Simulation.Violation?
 
     var now = Moment.zero
-    /// By job number, from 1.
+    /// In the order of their numbers.
     var records: [RequestRecord] = []
+    var byNumber: [JobNumber: RequestRecord] = [:]
     /// Records whose terminal is not forgotten.
     var live: [RequestRecord] = []
     var byKey: [RequestKey: RequestRecord] = [:]
@@ -25,10 +26,24 @@ final class Referee {
     var expected = Counters()
     var isStopping = false
 
+    /// Numbers of the last write that was ordered and of the last that was committed.
+    var issued: JournalTicket = 0
+    var committed: JournalTicket = 0
+    /// What waits for a commit, in its order.
+    var owed: [OwedAnswer] = []
+    var owedAcknowledgements: [OwedAcknowledgement] = []
+    /// Agents' connections that are gone: what is still sent there matters to nobody.
+    var departed: Set<ConnectionID> = []
+    /// The journal takes no new requests now.
+    var isJournalRefusing = false
+    var epochLast: Int64 = -1
+
     // Of the event in hand.
     var event = DispatchEvent.wake
     var answers: [Answer] = []
     var answersDue: [Answer]?
+    /// The request that the predicted answers are about.
+    var dueRecord: RequestRecord?
     var ended: [RequestRecord] = []
     var audience: [AgentPath] = []
     var endedWith: [FailureClass?] = []
@@ -40,6 +55,9 @@ final class Referee {
     var startAnswers = 0
     var acknowledged = 0
     var dismissed: [Seat] = []
+    var refused: [RequestRecord] = []
+    var rejectionsDue: [AgentPath] = []
+    var refusedHolders: [(RequestRecord, ConnectionID)] = []
 
     init(configuration: DispatchConfiguration) { self.configuration = configuration }
 
@@ -54,6 +72,7 @@ final class Referee {
         self.event = event
         answers = []
         answersDue = nil
+        dueRecord = nil
         ended = []
         audience = []
         endedWith = []
@@ -65,6 +84,8 @@ final class Referee {
         startAnswers = 0
         acknowledged = 0
         dismissed = []
+        refused = []
+        rejectionsDue = []
         begin()
         for effect in effects where violation == nil { check(effect, effects) }
         if violation == nil { conclude() }
@@ -72,20 +93,36 @@ final class Referee {
     }
 
     /// A worker begins an HTTP call.
-    func callBegan(_ key: DeliveryKey) {
+    func callBegan(_ key: DeliveryKey, by worker: Int) {
         guard let record = record(key.job) else { return fail("calls have a GO", "call \(key) of no request") }
-        if !record.goes.contains(key.attempt) { fail("calls have a GO", "call \(key) without a GO") }
-        if record.calls.contains(key.attempt) { fail("calls never exceed GOs", "call \(key) for the second time") }
-        record.calls.append(key.attempt)
+        if !record.goes.contains(key) { fail("calls have a GO", "call \(key) without a GO") }
+        if record.calls.contains(where: { $0.key == key }) {
+            fail("calls never exceed GOs", "call \(key) for the second time")
+        }
+        let isAnother = !record.calls.contains { $0.key.delivery == key.delivery && $0.worker == worker }
+        record.calls.append((key, worker))
+        guard isAnother else { return }
+        var payers: [(UInt32, Int)] = []
+        for call in record.calls where !payers.contains(where: { $0 == (call.key.delivery, call.worker) }) {
+            payers.append((call.key.delivery, call.worker))
+        }
+        if payers.count > record.paidMax {
+            fail(
+                "paid deliveries are bounded",
+                "call \(key) pays for delivery \(payers.count), \(record.header.onLoss)"
+            )
+        }
     }
 
     /// Judges the end of a play, after everything was ended.
     func finish(_ counters: Counters, now: Moment) {
         self.now = now
-        for record in records where record.isOpen {
+        for record in records where record.isOpen && record.durability == .memory {
             fail("accepted means kept", "\(record.number) \(record.key.id) was accepted and never ended")
         }
-        let unanswered = pending.filter { $0.value > 0 }
+        // What is on disk goes on with the next broker, and so does the wait for it.
+        let waiting = Set(records.lazy.filter(\.isOpen).flatMap(\.listeners))
+        let unanswered = pending.filter { $0.value > 0 && !waiting.contains($0.key) }
         if !unanswered.isEmpty {
             let paths = unanswered.keys.map { TraceText.text($0) }.sorted().joined(separator: ", ")
             fail("one answer to each lock-step message", "no answer to \(paths)")
@@ -94,8 +131,7 @@ final class Referee {
     }
 
     func record(_ number: JobNumber) -> RequestRecord? {
-        let index = Int(number.value) - 1
-        return records.indices.contains(index) ? records[index] : nil
+        byNumber[number]
     }
 
     func seat(_ connection: ConnectionID) -> Seat {
@@ -130,7 +166,11 @@ final class Referee {
             isStopping = true
         case .endAll:
             isStopping = true
-        case .workerDrained, .wake, .committed, .acceptancesLost:
+        case .committed(let ticket):
+            beginCommit(ticket)
+        case .acceptancesLost(let numbers, _):
+            beginLoss(of: numbers)
+        case .workerDrained, .wake:
             break
         }
     }
@@ -153,7 +193,7 @@ final class Referee {
         case .publish(.workerLost(let name, _, let reason, _, _)): checkWorkerLost(name, reason)
         case .publish(.requestLate): expected.lateTerminals += 1
         case .publish: break
-        case .write: fail("nothing is written without a journal", "\(effect)")
+        case .write(let ticket, let mark): checkWrite(ticket, mark)
         }
     }
 
@@ -162,12 +202,13 @@ final class Referee {
     private func conclude() {
         concludeAgents()
         concludeWorkers()
+        concludeJournal()
         guard case .wake = event else { return }
         for record in live {
-            if record.isOpen, record.expiresAt.advanced(by: configuration.deadlineGrace) <= now {
+            if record.isOpen, deadlineBound(record) <= now {
                 fail("deadlines are kept", "\(record.number) is open at \(now), it expired at \(record.expiresAt)")
             }
-            if let endedAt = record.endedAt, endedAt.advanced(by: record.ttl) <= now {
+            if let endedAt = record.endedAt, let bound = ttlBound(record, endedAt), bound <= now {
                 fail("ttl is kept", "\(record.number) ended at \(endedAt) and is kept at \(now), ttl \(record.ttl)")
             }
         }
@@ -180,8 +221,15 @@ final class Referee {
     }
 
     private func compare(_ counters: Counters) {
+        recount()
+        if counters != expected { fail("counters are true", "found \(counters), expected \(expected)") }
+    }
+
+    /// Counts what is there now.
+    func recount() {
         expected.queued = 0
         expected.leased = 0
+        expected.orphaned = 0
         expected.kept = 0
         expected.openBytes = 0
         expected.openInMemory = 0
@@ -190,15 +238,16 @@ final class Referee {
             switch record.state {
             case .queued: expected.queued += 1
             case .leased: expected.leased += 1
+            case .orphaned: expected.orphaned += 1
             case .ended: expected.kept += 1
+            case .gone: break
             }
             if record.isOpen {
                 expected.openBytes += record.body.byteCount
-                expected.openInMemory += 1
+                if record.durability == .memory { expected.openInMemory += 1 }
                 tenants.insert(record.key.tenant)
             }
         }
         expected.tenants = tenants.count
-        if counters != expected { fail("counters are true", "found \(counters), expected \(expected)") }
     }
 }

@@ -7,17 +7,23 @@ final class RequestRecord {
     enum State {
         case queued
         case leased(ConnectionID)
+        /// Was begun under a broker before this one, and waits for the worker that has it.
+        case orphaned(until: Moment)
         case ended
+        /// The broker forgot it with its memory, or the journal refused it: as if it had never been.
+        case gone
     }
 
     let number: JobNumber
     let key: RequestKey
     let header: RequestHeader
     let body: BodyFacts
+    let durability: RequestHeader.Durability
     let acceptedAt: Moment
-    let expiresAt: Moment
+    /// The deadline; moved by a restart when the wall clock was.
+    var expiresAt: Moment
     let ttl: Duration
-    let cancelledWith: ConnectionID?
+    var cancelledWith: ConnectionID?
     var state = State.queued
     var deliveries: UInt32 = 0
     /// The current delivery was given a `GO`.
@@ -25,20 +31,37 @@ final class RequestRecord {
     /// Deliveries that were given a `GO`.
     var paid: [UInt32] = []
     /// Attempts that were given a `GO`, and those that were called.
-    var goes: [UInt32] = []
-    var calls: [UInt32] = []
+    var goes: [DeliveryKey] = []
+    var calls: [(key: DeliveryKey, worker: Int)] = []
+    /// The last attempt that was given a `GO`, as far as the broker at work knows.
+    var attemptLast: UInt32 = 0
     var deaths = 0
     var returns = 0
     /// Who waits for the terminal: attached connections once, lock-step messages each.
     var listeners: [AgentPath] = []
     var endedAt: Moment?
+    var isReply = false
     var isForgotten = false
+
+    /// The writes that its `ACCEPTED`, its terminal and the first `GO` of a delivery rest on; 0 when it rests on nothing.
+    var acceptTicket: JournalTicket = 0
+    var endTicket: JournalTicket = 0
+    var endWrittenAt: Moment?
+    var startTickets: [UInt32: JournalTicket] = [:]
+    /// A first attempt that waits for its write.
+    var pendingStart: (key: DeliveryKey, session: SessionToken)?
+    /// Until when its worker had time to come back, if a broker found it begun.
+    var orphanedUntil: Moment?
+    /// An agent was told that it is kept; an agent or a worker was told how it ended.
+    var isPromised = false
+    var isEndTold = false
 
     init(
         _ number: JobNumber,
         _ key: RequestKey,
         _ header: RequestHeader,
         _ body: BodyFacts,
+        durability: RequestHeader.Durability,
         path: AgentPath,
         now: Moment
     ) {
@@ -46,18 +69,28 @@ final class RequestRecord {
         self.key = key
         self.header = header
         self.body = body
+        self.durability = durability
         acceptedAt = now
         expiresAt = now.advanced(by: header.deadline)
-        ttl = header.ttl ?? Limits.ttlDefaultMemory
+        ttl =
+            header.ttl
+            ?? (durability == .disk && !path.isLockStep ? Limits.ttlDefaultDisk : Limits.ttlDefaultMemory)
         cancelledWith = header.cancelOnDisconnect ? path.connection : nil
     }
 
     var isOpen: Bool {
-        if case .ended = state { false } else { true }
+        switch state {
+        case .queued, .leased, .orphaned: true
+        case .ended, .gone: false
+        }
     }
 
     var holder: ConnectionID? {
         if case .leased(let connection) = state { connection } else { nil }
+    }
+
+    var isGone: Bool {
+        if case .gone = state { true } else { false }
     }
 
     /// Deliveries that may be given a `GO`.

@@ -33,6 +33,13 @@ struct Scenario {
     let silenceOdds: Double
     /// Longest time of an answered call.
     let callTimeMax: Duration
+    /// Odds that the broker dies after an effect, and how often it does at most.
+    let brokerCrashOdds: Double
+    let brokerCrashMax: Int
+    /// Longest time of a commit.
+    let commitTimeMax: Duration
+    /// Odds that a request names its durability.
+    let namedDurabilityOdds: Double
     let ending: Ending
     let dispatch: DispatchConfiguration
     let policy: RetryPolicy
@@ -56,8 +63,12 @@ struct Scenario {
 
         var dispatch = DispatchConfiguration()
         dispatch.seed = random.next()
-        // Job numbers count from 1, so that the referee can keep lists.
-        dispatch.epoch = 0
+        dispatch.hasJournal = random.chance(0.7)
+        brokerCrashMax = isWide || random.chance(0.3) ? 0 : 1 + random.below(4)
+        brokerCrashOdds = [0.001, 0.004, 0.02][random.below(3)]
+        commitTimeMax = [.milliseconds(2), .milliseconds(50), .seconds(1), .seconds(4)][random.below(4)]
+        namedDurabilityOdds = dispatch.hasJournal ? 0.3 : 0.05
+        if random.chance(0.5) { dispatch.orphanWait = random.duration(.seconds(1), .seconds(5)) }
         dispatch.beatInterval = .seconds([1, 2, 4][random.below(3)])
         // Short leases are lost more often, and more often while others still work.
         if random.chance(0.5) { dispatch.lease = dispatch.beatInterval * 2 + .seconds(1) }
@@ -86,5 +97,10 @@ extension SeededGenerator {
     mutating func duration(_ least: Duration, _ most: Duration) -> Duration {
         let from = least.wholeNanoseconds
         return .nanoseconds(from + Int64(nextUnit() * Double(most.wholeNanoseconds - from)))
+    }
+
+    /// A duration between two others, in whole milliseconds as headers have them.
+    mutating func milliseconds(_ least: Duration, _ most: Duration) -> Duration {
+        .milliseconds(duration(least, most).wholeMilliseconds)
     }
 }

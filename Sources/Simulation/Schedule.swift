@@ -78,6 +78,16 @@ enum Occurrence {
     case fault
     /// The time of faults and new requests is over.
     case calm
+    /// The commit under way at the journal of this broker ends.
+    case commitEnds(Int)
+    /// The journal of this broker tries again.
+    case commitRetried(Int)
+    /// The journal of this broker has news for it.
+    case journalTells(Int, JournalNews)
+    /// A broker starts after one that died.
+    case brokerStarts
+    /// A peer finds the new broker.
+    case reconnects(Connection)
     /// Looks whether everything has ended.
     case look
     /// The broker is to end everything.

@@ -14,6 +14,11 @@ public struct SimulationStatistics: Sendable {
     public var freezes = 0
     /// Times that the broker stood still.
     public var stalls = 0
+    /// Brokers that were killed.
+    public var brokerCrashes = 0
+    /// Commits of the journal, and those that failed.
+    public var commits = 0
+    public var commitFailures = 0
     /// Connections that a living worker lost.
     public var reconnects = 0
     /// Time that passed in the plays.
@@ -43,6 +48,9 @@ public struct SimulationStatistics: Sendable {
         freezes += other.freezes
         stalls += other.stalls
         reconnects += other.reconnects
+        brokerCrashes += other.brokerCrashes
+        commits += other.commits
+        commitFailures += other.commitFailures
         virtualTime += other.virtualTime
         for (kind, number) in other.terminals { count(kind, by: number) }
     }

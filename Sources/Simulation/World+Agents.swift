@@ -69,22 +69,34 @@ extension World {
         guard let id = RequestID(name) else { return }
         var header = RequestHeader()
         switch random.below(4) {
-        case 0: header.deadline = random.duration(.seconds(1), .seconds(3))
-        case 1: header.deadline = random.duration(.seconds(3), .seconds(40))
+        case 0: header.deadline = random.milliseconds(.seconds(1), .seconds(3))
+        case 1: header.deadline = random.milliseconds(.seconds(3), .seconds(40))
         default: break
         }
         header.priority = random.below(10)
         header.onLoss = random.chance(0.3) ? .fail : .retry
         header.stream = random.chance(0.2)
         header.cancelOnDisconnect = random.chance(0.15)
-        if random.chance(0.3) { header.ttl = random.duration(.seconds(1), .seconds(20)) }
-        if random.chance(0.05) { header.durability = random.chance(0.5) ? .disk : .memory }
+        if random.chance(0.3) { header.ttl = random.milliseconds(.seconds(1), .seconds(20)) }
+        if random.chance(scenario.namedDurabilityOdds) { header.durability = random.chance(0.5) ? .disk : .memory }
         let body = BodyFacts(
             hash: BodyHash(random.next(), random.next(), 0, 0),
             byteCount: 1 + random.below(2000)
         )
         agent.requests.append(Agent.Request(id: id, header: header, body: body))
         say(.request(id, header), agent, body)
+    }
+
+    /// After the broker came back: what was not accepted again, and the rest by its id.
+    func resubmit(_ agent: Agent) {
+        if case .request = agent.style { return }
+        for request in agent.requests.suffix(6) {
+            if agent.accepted.contains(request.id) {
+                say(.get(request.id, wait: .seconds(5)), agent)
+            } else {
+                say(.request(request.id, request.header), agent, request.body)
+            }
+        }
     }
 
     /// One of its own requests, or of another agent of its tenant.
@@ -106,8 +118,9 @@ extension World {
 
     func receive(_ message: Connection.Downward, at agent: Agent) {
         switch message {
-        case .answer:
+        case .answer(_, let reply):
             agent.givesUpAt = nil
+            if case .accepted(let id, _, _) = reply { agent.accepted.insert(id) }
         case .terminal(_, let id, let terminal):
             agent.givesUpAt = nil
             let key = RequestKey(tenant: agent.tenant, id: id)

@@ -7,7 +7,7 @@ import Journal
 extension World {
     /// Lets the dispatcher decide, the referee judge, and performs the effects in their order.
     func feed(_ event: DispatchEvent) {
-        guard referee.violation == nil else { return }
+        guard isBrokerUp, referee.violation == nil else { return }
         trace.event(now, event)
         var effects: [DispatchEffect] = []
         dispatcher.handle(event, now: now, into: &effects)
@@ -17,6 +17,7 @@ extension World {
         guard referee.violation == nil else { return }
         for effect in effects {
             perform(effect)
+            if isActive, brokerCrashesLeft > 0, random.chance(scenario.brokerCrashOdds) { return crashBroker() }
             if isActive, random.chance(scenario.crashOdds) { crashSomebody(near: effect) }
         }
         scheduleWake()
@@ -34,13 +35,14 @@ extension World {
     func send(_ message: Connection.Upward, over connection: Connection) {
         guard !connection.isClosed else { return }
         connection.upward.append(message)
+        guard !connection.isSevered else { return }
         connection.upwardLast = max(connection.upwardLast, now.advanced(by: delay()))
         schedule.add(.reachesBroker(connection), at: connection.upwardLast)
     }
 
     private func send(_ message: Connection.Downward, to id: ConnectionID) {
         let connection = connections[Int(id.value) - 1]
-        guard !connection.isClosed else { return }
+        guard !connection.isClosed, !connection.isSevered else { return }
         connection.downward.append(message)
         connection.downwardLast = max(connection.downwardLast, now.advanced(by: delay()))
         schedule.add(.reachesPeer(connection), at: connection.downwardLast)
@@ -53,6 +55,7 @@ extension World {
 
     func connect(_ peer: Connection.Peer) -> Connection {
         let connection = Connection(id: ConnectionID(UInt32(connections.count + 1)), peer: peer)
+        connection.isSevered = !isBrokerUp
         connections.append(connection)
         return connection
     }
@@ -127,11 +130,12 @@ extension World {
             guard store.body(of: key.job) != nil else {
                 return referee.fail("bodies are kept", "job \(key.job) is to be delivered and the store has no body")
             }
-            send(.job(key, header, bodies[Int(key.job.value) - 1]), to: connection)
+            guard let body = bodies[key.job] else { return }
+            send(.job(key, header, body), to: connection)
         case .keepRequest(let job, let key):
             guard let body = bodyInHand else { return }
             store.keepRequest(job, key, body: [])
-            bodies.append(body)
+            bodies[job] = body
             seenTerminals[key] = nil
             statistics.requests += 1
         case .keepTerminal(let job):
@@ -147,9 +151,19 @@ extension World {
             let connection = connections[Int(id.value) - 1]
             connection.isDraining = true
             if connection.upward.isEmpty { schedule.add(.drained(connection), at: now.advanced(by: .milliseconds(2))) }
-        case .publish, .write:
+        case .write(let ticket, let mark):
+            write(mark, ticket)
+        case .publish:
             break
         }
+        referee.performed(effect, for: tenant(of: effect))
+    }
+
+    private func tenant(of effect: DispatchEffect) -> Tenant? {
+        guard case .answer(let path, _) = effect,
+            case .agent(let agent) = connections[Int(path.connection.value) - 1].peer
+        else { return nil }
+        return agent.tenant
     }
 
     /// A header that no other terminal has, so that two terminals can be told apart.

@@ -118,7 +118,7 @@ extension World {
         delivery.lastAttempt = plan.attempt
         statistics.calls += 1
         trace.note(now, "\(worker.name) calls \(plan.model) for \(delivery.key.with(attempt: plan.attempt))")
-        referee.callBegan(delivery.key.with(attempt: plan.attempt))
+        referee.callBegan(delivery.key.with(attempt: plan.attempt), by: worker.number)
         worker.callLast += 1
         delivery.call = worker.callLast
         var time = random.duration(.milliseconds(5), scenario.callTimeMax)

@@ -8,7 +8,7 @@ extension World {
         guard isActive, let interval = scenario.faultInterval else { return }
         schedule.add(.fault, at: after(.zero, interval * 2))
         let worker = workers.isEmpty ? nil : workers[random.below(workers.count)]
-        switch random.below(9) {
+        switch random.below(12) {
         case 0, 1:
             if let worker { crash(worker) }
         case 2, 3:
@@ -29,6 +29,14 @@ extension World {
             // Their whole group was stopped.
             let until = after(.seconds(1), .seconds(40))
             for worker in workers { freeze(worker, until: until) }
+        case 8:
+            if brokerCrashesLeft > 0 { crashBroker() }
+        case 9:
+            guard configuration.hasJournal else { return }
+            journalFailsUntil = after(.milliseconds(50), .seconds(random.chance(0.7) ? 1 : 6))
+            trace.note(now, "the disk is full until \(journalFailsUntil)")
+        case 10:
+            if configuration.hasJournal { setClock() }
         default:
             crash(agents[random.below(agents.count)])
         }
@@ -107,10 +115,11 @@ extension World {
 
     /// The broker stands still; what was sent meanwhile waits, and it knows afterwards how long it was.
     private func stall() {
-        guard now >= brokerBusyUntil else { return }
+        guard isBrokerUp, now >= brokerBusyUntil else { return }
         let gap = random.duration(.milliseconds(100), .seconds(random.chance(0.7) ? 5 : 40))
         trace.note(now, "the broker stands still for \(gap)")
         statistics.stalls += 1
+        stalledGeneration = generation
         brokerBusyUntil = now.advanced(by: gap)
         if gap > configuration.beatInterval { schedule.add(.stalled(gap), at: brokerBusyUntil) }
     }

@@ -9,7 +9,7 @@ import Resilience
 /// Nothing here may depend on the order of a dictionary or a set: Swift's differs from process to process.
 final class World {
     let scenario: Scenario
-    let configuration: DispatchConfiguration
+    var configuration: DispatchConfiguration
     var random: SeededGenerator
     var now = Moment.zero
     var schedule = Schedule()
@@ -29,6 +29,19 @@ final class World {
     var isActive = true
     var isStopping = false
     var isOver = false
+    var journal = PlayJournal()
+    /// Commits fail before this moment.
+    var journalFailsUntil = Moment.zero
+    /// How many brokers there were before this one.
+    var generation = 0
+    var isBrokerUp = true
+    var brokerStartsAt = Moment.zero
+    var brokerCrashesLeft: Int
+    /// The broker that stood still.
+    var stalledGeneration = 0
+    /// Unix time at the begin of the play, in milliseconds, as the wall clock tells it now.
+    var wallOffset: Int64 = 1
+    var isClockSteady = true
     /// The broker does nothing before this moment.
     var brokerBusyUntil = Moment.zero
     var wakeAt: Moment?
@@ -39,7 +52,7 @@ final class World {
     /// The message that the broker has in hand.
     var bodyInHand: BodyFacts?
     var terminalInHand: StoredTerminal?
-    var bodies: [BodyFacts] = []
+    var bodies: [JobNumber: BodyFacts] = [:]
 
     /// Longest time in which everything must have ended once faults cease.
     static let settleTimeMax: Duration = .seconds(900)
@@ -52,6 +65,7 @@ final class World {
         referee = Referee(configuration: configuration)
         trace = Trace(isKeeping: tracing)
         requestsLeft = scenario.requestCount
+        brokerCrashesLeft = scenario.brokerCrashMax
     }
 
     /// Plays to the end or to the first violation.
@@ -65,6 +79,7 @@ final class World {
     }
 
     private func setUp() {
+        beginEpoch()
         for number in 0..<scenario.agentCount {
             let style: Agent.Style = [.attached, .attached, .request, .proxied][random.below(4)]
             let tenant = Tenant.user(1000 + UInt32(number % scenario.tenantCount))
@@ -87,15 +102,19 @@ final class World {
     func after(_ least: Duration, _ most: Duration) -> Moment { now.advanced(by: random.duration(least, most)) }
 
     func scheduleWake() {
-        guard let due = dispatcher.nextWake else { return }
+        guard isBrokerUp, let due = dispatcher.nextWake else { return }
         if let wakeAt, wakeAt <= due { return }
         wakeAt = due
         schedule.add(.wake, at: max(now, due))
     }
 
     private func happen(_ occurrence: Occurrence) {
+        guard isOfThisBroker(occurrence) else { return }
         switch occurrence {
-        case .reachesBroker, .closed, .gone, .drained, .calm, .look, .endAll:
+        case .calm where !isBrokerUp, .look where !isBrokerUp, .endAll where !isBrokerUp:
+            schedule.add(occurrence, at: max(brokerStartsAt, now).advanced(by: .microseconds(1)))
+            return
+        case .reachesBroker, .closed, .gone, .drained, .calm, .look, .endAll, .journalTells:
             guard now >= brokerBusyUntil else {
                 schedule.add(occurrence, at: brokerBusyUntil)
                 return
@@ -131,8 +150,35 @@ final class World {
             feed(.endAll)
             schedule.add(.curtain, at: now.advanced(by: .seconds(1)))
         case .curtain:
+            guard journal.queue.isEmpty, !dispatcher.isWaitingForJournal else {
+                return schedule.add(.curtain, at: now.advanced(by: .milliseconds(100)))
+            }
             isOver = true
             referee.finish(dispatcher.counters, now: now)
+            checkDisk()
+        case .commitEnds: commitEnded()
+        case .commitRetried: retryCommit()
+        case .journalTells(_, let news): hear(news)
+        case .brokerStarts: startBroker()
+        case .reconnects(let connection):
+            if case .worker(let worker) = connection.peer {
+                unlessFrozen(worker, occurrence) { reconnect(connection) }
+            } else {
+                reconnect(connection)
+            }
+        }
+    }
+
+    /// What a broker would have seen goes with it.
+    private func isOfThisBroker(_ occurrence: Occurrence) -> Bool {
+        switch occurrence {
+        case .reachesBroker(let connection), .closed(let connection), .gone(let connection), .drained(let connection):
+            isBrokerUp && !connection.isSevered
+        case .wake: isBrokerUp
+        case .stalled: isBrokerUp && stalledGeneration == generation
+        case .commitEnds(let number), .commitRetried(let number), .journalTells(let number, _):
+            isBrokerUp && number == generation
+        default: true
         }
     }
 
@@ -187,7 +233,7 @@ final class World {
     }
 
     private func look() {
-        guard dispatcher.counters.open > 0 else {
+        guard dispatcher.counters.open > 0 || dispatcher.isWaitingForJournal else {
             isStopping = true
             feed(.stop)
             schedule.add(.endAll, at: now.advanced(by: .milliseconds(500)))

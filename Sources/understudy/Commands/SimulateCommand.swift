@@ -9,10 +9,12 @@ struct SimulateCommand: ParsableCommand {
         abstract: "Play seeds of agents, workers, providers and faults against the broker's decisions.",
         discussion: """
             Each seed is a play in virtual time: agents that ask, cancel and vanish, workers that crash, freeze and \
-            lose what they had sent, providers that fail or fall silent, a broker that stands still, round the real \
+            lose what they had sent, providers that fail or fall silent, a broker that stands still or dies between \
+            any two effects and comes back, a journal that lags and fails, a wall clock that is set, round the real \
             dispatcher, job store and retry engine. After every event a referee compares what was decided with what \
-            the protocol promises: one terminal for each accepted request, no call without a GO, no GO after cancel, \
-            expiry or terminal, credit, attempts and deliveries in bounds, nothing lost, nobody starved.
+            the protocol promises: one terminal for each accepted request, over restarts too, nothing told before its \
+            commit, no call without a GO, no GO after cancel, expiry or terminal, credit, attempts and paid \
+            deliveries in bounds, nothing lost, nobody starved.
 
             A seed that breaks a rule is printed with its last events and ends the command with exit status 1. The \
             same seed plays the same on every machine.

@@ -34,19 +34,24 @@ struct SimulateSummary {
 
     /// Lines for people.
     var text: [String] {
-        let crashes = statistics.workerCrashes + statistics.agentCrashes
+        let crashes = statistics.workerCrashes + statistics.agentCrashes + statistics.brokerCrashes
         var rows = [
             ["seeds", "\(seeds) from \(from), \(rate) a second"],
             ["requests", "\(statistics.requests)"],
             ["calls", "\(statistics.calls)"],
             ["events", "\(statistics.events)"],
             ["virtual time", "\(statistics.virtualTime.components.seconds / 60) min"],
-            ["crashes", "\(crashes): \(statistics.workerCrashes) workers, \(statistics.agentCrashes) agents"],
+            [
+                "crashes",
+                "\(crashes): \(statistics.workerCrashes) workers, \(statistics.agentCrashes) agents, "
+                    + "\(statistics.brokerCrashes) brokers",
+            ],
             [
                 "other faults",
                 "\(statistics.freezes) freezes, \(statistics.stalls) stalls of the broker, "
                     + "\(statistics.reconnects) lost connections",
             ],
+            ["journal", "\(statistics.commits) commits, \(statistics.commitFailures) failed"],
             ["terminals", "\(statistics.terminals.reduce(0) { $0 + $1.count })"],
         ]
         rows += statistics.terminals.map { ["  \($0.kind)", "\($0.count)"] }
@@ -77,7 +82,9 @@ struct SimulateSummary {
                     ("events", .init(statistics.events)),
                     ("virtual_s", .init(Int(statistics.virtualTime.components.seconds))),
                     ("worker_crashes", .init(statistics.workerCrashes)),
-                    ("agent_crashes", .init(statistics.agentCrashes)), ("freezes", .init(statistics.freezes)),
+                    ("agent_crashes", .init(statistics.agentCrashes)),
+                    ("broker_crashes", .init(statistics.brokerCrashes)), ("commits", .init(statistics.commits)),
+                    ("commit_failures", .init(statistics.commitFailures)), ("freezes", .init(statistics.freezes)),
                     ("stalls", .init(statistics.stalls)), ("lost_connections", .init(statistics.reconnects)),
                     ("terminals", .object(terminals)), ("trace_hash", .init(hashText)), ("violations", .array(found)),
                 ]

@@ -107,7 +107,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("sqlite3")]
         ),
         tests("JournalTests", ["BusProtocol", "CFaultyFileSystem", "CoreTypes", "EventLoop", "Journal", "SQLite"]),
-        tests("SimulationTests", ["CoreTypes", "Simulation"]),
+        tests("SimulationTests", ["BusProtocol", "CoreTypes", "Dispatch", "Simulation"]),
         tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),
         tests(
             "TelemetryTests",

@@ -88,6 +88,7 @@ extension Referee {
             expected.open >= configuration.openRequestsMax
             || expected.openBytes + body.byteCount > configuration.openBytesMax
             || expected.kept >= configuration.keptTerminalsMax
+            || isBeyondLimits(key.tenant, body)
         let isDisk = durability(of: header) == .disk
         if isStopping || isFull || isDisk && (isJournalRefusing || !configuration.hasJournal) { return [.rejected] }
         return path.isLockStep ? [] : [.accepted(duplicate: false)]
@@ -144,6 +145,8 @@ extension Referee {
         byNumber[job] = record
         dueRecord = record
         if path.isLockStep { record.listeners.append(path) }
+        record.turns = turns
+        turns.enter(record, from: path.connection)
         records.append(record)
         live.append(record)
         byKey[key] = record

@@ -63,6 +63,7 @@ extension Referee {
             fail("nothing comes from nowhere", "the journal has \(stranger.number), which was never accepted")
         }
         live = records.filter { !$0.isGone && !$0.isForgotten }
+        turns.restart(with: live)
         byKey = [:]
         for record in live { byKey[record.key] = record }
         remembered = [:]

@@ -67,6 +67,7 @@ extension Referee {
         }
         if record.deaths >= 3 { fail("poison ends", "JOB \(key) after \(record.deaths) deaths") }
         if now >= record.expiresAt { fail("nothing expired is delivered", "JOB \(key) at \(now)") }
+        checkTurn(record)
         record.deliveries = key.delivery
         record.isStarted = false
         record.state = .leased(seat.connection)

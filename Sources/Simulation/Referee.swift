@@ -25,6 +25,7 @@ final class Referee {
     var waits: [(path: AgentPath, job: JobNumber, due: Moment)] = []
     var expected = Counters()
     var isStopping = false
+    let turns = TurnBook()
 
     /// Numbers of the last write that was ordered and of the last that was committed.
     var issued: JournalTicket = 0

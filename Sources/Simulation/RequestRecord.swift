@@ -24,7 +24,11 @@ final class RequestRecord {
     var expiresAt: Moment
     let ttl: Duration
     var cancelledWith: ConnectionID?
-    var state = State.queued
+    /// Told when the state changes.
+    var turns: TurnBook?
+    var state = State.queued {
+        didSet { turns?.moved(self, from: oldValue) }
+    }
     var deliveries: UInt32 = 0
     /// The current delivery was given a `GO`.
     var isStarted = false

@@ -18,6 +18,12 @@ struct Scenario {
     let capacityMax: Int
     let requestCount: Int
     let tenantCount: Int
+    /// Requests that the first agent may ask for at once; 1 when it is like the others.
+    let greed: Int
+    /// Priorities that are used, from the lowest.
+    let priorityCount: Int
+    /// Bytes of the largest body.
+    let bodyBytesMax: Int
     /// Longest time between two messages of an agent.
     let agentPauseMax: Duration
     /// How long agents ask and things go wrong.
@@ -46,19 +52,25 @@ struct Scenario {
 
     init(seed: UInt64, random: inout SeededGenerator) {
         let isWide = random.chance(0.01)
-        agentCount = 1 + random.below(6)
-        workerCount = isWide ? 66 + random.below(20) : 1 + random.below(5)
-        capacityMax = isWide ? 1 : 1 + random.below(4)
-        requestCount = isWide ? 150 : 4 + random.below(30)
-        agentPauseMax = isWide ? .milliseconds(60) : .seconds(2)
-        tenantCount = random.chance(0.2) ? 2 : 1
+        // Many who want few places, and one who wants most of them.
+        let isCrowded = !isWide && random.chance(0.08)
+        agentCount = isCrowded ? 4 + random.below(6) : 1 + random.below(6)
+        workerCount = isWide ? 66 + random.below(20) : 1 + random.below(isCrowded ? 2 : 5)
+        capacityMax = isWide ? 1 : 1 + random.below(isCrowded ? 2 : 4)
+        requestCount = isWide ? 150 : isCrowded ? 80 + random.below(120) : 4 + random.below(30)
+        agentPauseMax = isWide ? .milliseconds(60) : isCrowded ? .milliseconds(300) : .seconds(2)
+        tenantCount = isCrowded ? 1 + random.below(5) : random.chance(0.2) ? 2 : 1
+        greed = isCrowded ? 20 + random.below(30) : 1
+        priorityCount = isCrowded ? [1, 3, 10][random.below(3)] : 10
+        bodyBytesMax = isCrowded && random.chance(0.5) ? 400_000 : 2000
         activeTime = random.duration(.seconds(2), .seconds(isWide ? 4 : 25))
         crashOdds = isWide || random.chance(0.3) ? 0 : random.chance(0.5) ? 0.002 : 0.01
         faultInterval = isWide || random.chance(0.25) ? nil : random.duration(.seconds(1), .seconds(8))
         slowMessageOdds = random.chance(0.5) ? 0 : 0.03
         failureOdds = [0, 0.2, 0.5, 0.9][random.below(4)]
         silenceOdds = random.chance(0.3) ? 0.05 : 0
-        callTimeMax = isWide ? .seconds(4) : random.duration(.milliseconds(20), .seconds(4))
+        callTimeMax =
+            isWide ? .seconds(4) : random.duration(.milliseconds(20), isCrowded ? .milliseconds(400) : .seconds(4))
         ending = random.chance(0.25) ? .stop : .settle
 
         var dispatch = DispatchConfiguration()
@@ -76,6 +88,8 @@ struct Scenario {
         if random.chance(0.1) { dispatch.openRequestsMax = 3 }
         if random.chance(0.1) { dispatch.openBytesMax = 3000 }
         if random.chance(0.1) { dispatch.keptTerminalsMax = 3 }
+        if random.chance(0.1) { dispatch.tenantLimits.openRequestsMax = 2 + random.below(9) }
+        if random.chance(0.1) { dispatch.tenantOverrides[.user(1000)] = TenantLimits(openBytesMax: bodyBytesMax) }
         self.dispatch = dispatch
         policy = RetryPolicy(
             attemptsPerModel: 1 + random.below(3),

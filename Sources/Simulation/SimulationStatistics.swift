@@ -21,6 +21,8 @@ public struct SimulationStatistics: Sendable {
     public var commitFailures = 0
     /// Connections that a living worker lost.
     public var reconnects = 0
+    /// Deliveries while another tenant, or another connection of the same tenant and priority, waited.
+    public var contestedTurns = 0
     /// Time that passed in the plays.
     public var virtualTime: Duration = .zero
     /// Terminals by kind, in the order of first sight within a seed and of names when added up.
@@ -51,6 +53,7 @@ public struct SimulationStatistics: Sendable {
         brokerCrashes += other.brokerCrashes
         commits += other.commits
         commitFailures += other.commitFailures
+        contestedTurns += other.contestedTurns
         virtualTime += other.virtualTime
         for (kind, number) in other.terminals { count(kind, by: number) }
     }

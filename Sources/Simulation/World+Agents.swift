@@ -16,7 +16,7 @@ extension World {
             agent.givesUpAt = nil
         }
         if agent.connection == nil { agent.connection = connect(.agent(agent)) }
-        if requestsLeft > 0, isActive || isStopping, random.chance(0.6) { return request(agent) }
+        if requestsLeft > 0, isActive || isStopping, random.chance(0.6) { return ask(agent) }
         switch random.below(20) {
         case 0...3:
             if let request = anyRequest(of: agent) { say(.request(request.id, request.header), agent, request.body) }
@@ -61,6 +61,12 @@ extension World {
         agent.givesUpAt = nil
     }
 
+    /// Asks for something new; the first agent of a crowd sometimes for much at once.
+    private func ask(_ agent: Agent) {
+        let isGreedy = agent.number == 0 && scenario.greed > 1 && random.chance(0.3)
+        for _ in 0..<(isGreedy ? min(scenario.greed, requestsLeft) : 1) { request(agent) }
+    }
+
     private func request(_ agent: Agent) {
         requestsLeft -= 1
         requestLast += 1
@@ -73,7 +79,7 @@ extension World {
         case 1: header.deadline = random.milliseconds(.seconds(3), .seconds(40))
         default: break
         }
-        header.priority = random.below(10)
+        header.priority = random.below(scenario.priorityCount)
         header.onLoss = random.chance(0.3) ? .fail : .retry
         header.stream = random.chance(0.2)
         header.cancelOnDisconnect = random.chance(0.15)
@@ -81,7 +87,7 @@ extension World {
         if random.chance(scenario.namedDurabilityOdds) { header.durability = random.chance(0.5) ? .disk : .memory }
         let body = BodyFacts(
             hash: BodyHash(random.next(), random.next(), 0, 0),
-            byteCount: 1 + random.below(2000)
+            byteCount: 1 + random.below(scenario.bodyBytesMax)
         )
         agent.requests.append(Agent.Request(id: id, header: header, body: body))
         say(.request(id, header), agent, body)

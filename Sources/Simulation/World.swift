@@ -75,13 +75,15 @@ final class World {
             now = due
             happen(occurrence)
         }
+        statistics.contestedTurns = referee.turns.contestedCount
         statistics.virtualTime = .nanoseconds(now.nanoseconds)
     }
 
     private func setUp() {
         beginEpoch()
         for number in 0..<scenario.agentCount {
-            let style: Agent.Style = [.attached, .attached, .request, .proxied][random.below(4)]
+            let isGreedy = number == 0 && scenario.greed > 1
+            let style: Agent.Style = isGreedy ? .attached : [.attached, .attached, .request, .proxied][random.below(4)]
             let tenant = Tenant.user(1000 + UInt32(number % scenario.tenantCount))
             let agent = Agent(number: number, tenant: tenant, style: style)
             agents.append(agent)

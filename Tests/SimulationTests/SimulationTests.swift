@@ -43,6 +43,7 @@ import Testing
         #expect(sum.stalls > 20)
         #expect(sum.reconnects > 20)
         #expect(sum.calls > sum.requests / 2)
+        #expect(sum.contestedTurns > 500)
         #expect(sum.brokerCrashes > 50)
         #expect(sum.commits > 1000)
         #expect(sum.commitFailures > 10)

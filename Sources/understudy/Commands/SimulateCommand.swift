@@ -14,7 +14,7 @@ struct SimulateCommand: ParsableCommand {
             dispatcher, job store and retry engine. After every event a referee compares what was decided with what \
             the protocol promises: one terminal for each accepted request, over restarts too, nothing told before its \
             commit, no call without a GO, no GO after cancel, expiry or terminal, credit, attempts and paid \
-            deliveries in bounds, nothing lost, nobody starved.
+            deliveries in bounds, nothing lost, nobody starved or overtaken more often than is promised.
 
             A seed that breaks a rule is printed with its last events and ends the command with exit status 1. The \
             same seed plays the same on every machine.

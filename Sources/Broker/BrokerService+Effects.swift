@@ -31,9 +31,8 @@ extension BrokerService {
         case .answer(let path, let reply):
             answer(reply, to: path)
         case .answerSystem(let path, let snapshot):
-            let journalBytes = journal == nil ? nil : Int64(journalByteCount)
-            let document = Bytes(snapshot.document(journalBytes: journalBytes))
-            answer(.document(snapshot.subject.id, document), to: path)
+            let document = snapshot.document(journalBytes: keptByteCount.map(Int64.init))
+            answer(.document(snapshot.subject.id, Bytes(document)), to: path)
         case .sendTerminal(let path, let job, let id):
             guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
             sendToAgent(

@@ -82,10 +82,13 @@ extension BrokerService {
     }
 
     func write(_ mark: JournalMark, _ ticket: JournalTicket) {
-        guard let journal else { preconditionFailure("a broker without a journal was told to write to it") }
-        let wall = UnixClock.milliseconds()
-        journal.append(entry(mark, wall: wall), ticket: ticket)
+        precondition(journal != nil, "a broker without a journal was told to write to it")
+        unwritten.append(JournalWriter.Item(entry(mark, wall: UnixClock.milliseconds()), ticket: ticket))
     }
+
+    /// Hands the journal what the messages of this turn led to. After all that does not wait for it was sent: to wake the
+    /// writer's thread takes time, and nobody waits for it longer than for the disk.
+    func writeUnwritten() { journal?.append(&unwritten) }
 
     private func entry(_ mark: JournalMark, wall: Int64) -> JournalEntry {
         switch mark {
@@ -122,15 +125,44 @@ extension BrokerService {
         case .refused(let jobs, let error):
             process(.acceptancesLost(jobs, refusal("it \(error.code == .full ? "is full" : "cannot be written")")))
         case .failing(let error, let wait):
-            log("the journal cannot be written: \(error); trying again in \(wait)")
+            complain(error, retryIn: wait)
         case .recovered:
-            log("the journal can be written again")
+            if let trouble = journalTrouble {
+                log("the journal can be written again, after \(trouble.seconds(until: loop.now())) s")
+            }
+            journalTrouble = nil
         case .admission(.full):
             log("the journal is full, or its disk: requests that are to be kept on disk are rejected")
-        case .admission:
-            break
+            askJournal()
+        case .admission(let admission):
+            if admission == .open, lastAdmission == .full { log("the journal takes requests again") }
+            askJournal()
         }
     }
+
+    /// Tells the operator at once, and again and again for as long as it lasts: what is held back is held for ever if
+    /// nobody mends it, because accepted means kept.
+    private func complain(_ error: JournalError, retryIn wait: Duration) {
+        let now = loop.now()
+        guard var trouble = journalTrouble else {
+            journalTrouble = JournalTrouble(since: now)
+            return log(
+                "the journal cannot be written: \(error); trying again in \(wait). Requests that are to be kept on disk "
+                    + "are rejected meanwhile. \(JournalTrouble.advice(error))"
+            )
+        }
+        guard trouble.isToBeTold(now) else { return }
+        journalTrouble = trouble
+        log(
+            "PROBLEM: the journal could not be written for \(trouble.seconds(until: now)) s: \(error). "
+                + (dispatcher.isWaitingForJournal
+                    ? "Answers and calls of accepted requests are held back until it can (\(journal?.pendingByteCount ?? 0) "
+                        + "bytes wait). " : "") + JournalTrouble.advice(error)
+        )
+    }
+
+    /// Bytes of the journal on disk; nil without one.
+    var keptByteCount: Int? { journal == nil ? nil : journalByteCount }
 
     /// Lets the dispatcher know whether the journal takes a request now.
     func askJournal() {

@@ -22,6 +22,7 @@ public actor BrokerService {
     /// Bytes of the journal on disk.
     var journalByteCount = 0
     var lastAdmission = JournalAdmission.open
+    var journalTrouble: JournalTrouble?
     var effects: [DispatchEffect] = []
     let digest = BodyDigest()
     /// The frames of the message that is being decoded.
@@ -37,6 +38,8 @@ public actor BrokerService {
     /// What goes out at the end of the turn, in this order.
     var unsentToAgents: [UnsentMessage] = []
     var unsentToWorkers: [UnsentMessage] = []
+    /// What goes to the journal after that.
+    var unwritten: [JournalWriter.Item] = []
     private var sendingTurn: TurnID?
     var lastTick: Moment
     var snapshotDue: Moment
@@ -123,7 +126,11 @@ public actor BrokerService {
             onFailure: { self.finish(.failure($0)) }
         )
         // Behind those that receive.
-        sendingTurn = loop.addTurn { _ in self.sendUnsent() }
+        sendingTurn = loop.addTurn { _ in
+            let hasSent = self.sendUnsent()
+            self.writeUnwritten()
+            return hasSent
+        }
         tick()
     }
 
@@ -161,6 +168,7 @@ public actor BrokerService {
         processes?.stop()
         if let sendingTurn { loop.removeTurn(sendingTurn) }
         _ = sendUnsent()
+        writeUnwritten()
         sockets?.close()
         sockets = nil
         if let error = journal?.close() { log("the journal was not closed in order: \(error)") }
@@ -174,6 +182,7 @@ public actor BrokerService {
         guard sockets != nil, ending == nil else { return }
         let now = loop.now()
         noticeStall(now)
+        askJournal()
         if now >= snapshotDue { publishSnapshot() }
         forgetLostWorkers()
         finishIfDrained()
@@ -218,6 +227,7 @@ public actor BrokerService {
         sockets.events.publishSnapshot(
             dispatcher.counters,
             workers: dispatcher.workerCount,
+            journalBytes: keptByteCount,
             time: UnixClock.milliseconds()
         )
     }

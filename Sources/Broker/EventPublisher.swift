@@ -61,7 +61,7 @@ final class EventPublisher {
     }
 
     /// Publishes the absolute counters, with the last number of every class, its own included.
-    func publishSnapshot(_ counters: Counters, workers: Int, time: Int64) {
+    func publishSnapshot(_ counters: Counters, workers: Int, journalBytes: Int?, time: Int64) {
         var json = JSONWriter(reserving: 512)
         json.beginObject()
         json.member("event", "snapshot")
@@ -79,6 +79,7 @@ final class EventPublisher {
         json.member("in_flight", counters.leased)
         json.member("kept", counters.kept)
         json.member("open_bytes", counters.openBytes)
+        json.member("journal_bytes", journalBytes)
         json.member("accepted_total", counters.accepted)
         json.member("rejected_total", counters.rejected)
         json.member("replied_total", counters.replied)

@@ -72,6 +72,17 @@ struct JournalFile {
     func create(_ settings: JournalSettings, _ schema: JournalSchema) throws(JournalError) {
         let draft = path + ".new"
         for suffix in [""] + Self.sideSuffixes { unsafe unlink(draft + suffix) }
+        // SQLite would only say that it cannot open the file.
+        let descriptor = unsafe open(draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let number = errno
+        guard descriptor >= 0 else {
+            throw JournalError(
+                number == ENOSPC || number == EDQUOT ? .full : .unusable,
+                "cannot make the journal \(path): \(Self.reason(number)); expected a directory in which user \(geteuid()) may "
+                    + "make files: mend it, name another file, or run without a journal"
+            )
+        }
+        close(descriptor)
         do throws(SQLiteError) {
             let connection = try Connection(path: draft, access: .create, fileSystem: settings.fileSystem)
             // 4 KiB is the page of the disk and of its cache: a mark costs as little of the log as it can. Free pages are

@@ -2,11 +2,7 @@ import Synchronization
 
 /// What the writer's thread and the others share.
 final class JournalInbox: Sendable {
-    /// An entry on its way to the disk.
-    struct Item {
-        let entry: JournalEntry
-        let ticket: UInt64
-    }
+    typealias Item = JournalWriter.Item
 
     private struct State {
         var items: [Item] = []
@@ -26,7 +22,19 @@ final class JournalInbox: Sendable {
     func put(_ entry: JournalEntry, ticket: UInt64) -> Bool {
         pending.add(entry.byteCount, ordering: .relaxed)
         return state.withLock { state in
-            state.items.append(Item(entry: entry, ticket: ticket))
+            state.items.append(Item(entry, ticket: ticket))
+            defer { state.isSignalled = true }
+            return !state.isSignalled
+        }
+    }
+
+    /// Leaves several entries, in their order, and leaves `entries` empty; true when the writer must be told to look.
+    func put(_ entries: inout [Item]) -> Bool {
+        guard !entries.isEmpty else { return false }
+        pending.add(entries.reduce(0) { $0 + $1.entry.byteCount }, ordering: .relaxed)
+        defer { entries.removeAll(keepingCapacity: entries.count <= 4096) }
+        return state.withLock { state in
+            if state.items.isEmpty { swap(&state.items, &entries) } else { state.items += entries }
             defer { state.isSignalled = true }
             return !state.isSignalled
         }

@@ -7,6 +7,18 @@ import Synchronization
 /// are on the disk. A commit that fails costs the acceptances that wait, which are refused; ends and marks stay in their
 /// order and are tried again, after 100 ms at first and 2 s at most.
 public final class JournalWriter: Sendable {
+    /// An entry on its way to the disk, with its ticket.
+    public struct Item: Sendable {
+        let entry: JournalEntry
+        let ticket: UInt64
+
+        /// Gives an entry a ticket.
+        public init(_ entry: JournalEntry, ticket: UInt64) {
+            self.entry = entry
+            self.ticket = ticket
+        }
+    }
+
     private let loop: EventLoop
     private let inbox: JournalInbox
     private let core: WriterCore
@@ -30,6 +42,13 @@ public final class JournalWriter: Sendable {
     /// - Parameter ticket: Greater than every ticket before.
     public func append(_ entry: JournalEntry, ticket: UInt64) {
         if inbox.put(entry, ticket: ticket) { loop.execute { [core] in core.work() } }
+    }
+
+    /// Appends entries as ``append(_:ticket:)`` does, all of them before the writer looks, and leaves `entries` empty.
+    ///
+    /// What follows from several messages costs one waking of the writer's thread then, and becomes one commit.
+    public func append(_ entries: inout [Item]) {
+        if inbox.put(&entries) { loop.execute { [core] in core.work() } }
     }
 
     /// Whether new requests are taken. To be asked before one is accepted: it costs less than to refuse it afterwards.

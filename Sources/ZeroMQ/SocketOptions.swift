@@ -95,10 +95,12 @@ public struct SocketOptions: Sendable {
         return options
     }
 
-    /// A DEALER of a worker: what it receives is bounded by the credit it gives.
+    /// A DEALER of a worker: what it receives is bounded by the credit it gives, and a broker that comes back has open
+    /// requests for it, so that it looks for one more often than an agent does.
     public static var worker: SocketOptions {
         var options = agent
         options.receiveQueueMax = 0
+        options.reconnectIntervalMax = .milliseconds(250)
         return options
     }
 

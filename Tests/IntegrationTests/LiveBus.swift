@@ -43,7 +43,11 @@ struct LiveBus {
     }
 
     /// Runs a script of `python/` against the bus; a failure shows all it printed.
-    func run(_ script: String, _ location: SourceLocation = #_sourceLocation) async throws {
+    func run(
+        _ script: String,
+        environment: [String: String] = [:],
+        _ location: SourceLocation = #_sourceLocation
+    ) async throws {
         // Debian's interpreter, for which Debian's pyzmq is installed.
         let process = try Program(
             "/usr/bin/python3",
@@ -55,7 +59,7 @@ struct LiveBus {
                 "UNDERSTUDY_UP_PID": "\(await up.pid)",
                 // Only by name is a language left out, never because it is missing.
                 "UNDERSTUDY_SKIP_LANGUAGES": ProcessEnvironment.current()["UNDERSTUDY_SKIP_LANGUAGES"] ?? "",
-            ]
+            ].merging(environment) { _, new in new }
         )
         let outcome = await process.end()
         #expect(outcome.ending == .status(0), "\(script):\n\(outcome.text)", sourceLocation: location)

@@ -1,6 +1,7 @@
 import Configuration
 import Conformance
 import EventLoop
+import Journal
 import MockProvider
 import Telemetry
 import UnderstudyClient
@@ -51,6 +52,12 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case let failure as CommandFailure: self = failure.status
         case is SettingsError: self = .usage
         case let error as EndpointError: self = error.code == .alreadyRunning ? .alreadyRunning : .usage
+        case let error as JournalError:
+            switch error.code {
+            case .inUse: self = .alreadyRunning
+            case .foreign, .newer, .unusable: self = .usage
+            default: self = .trouble
+            }
         case let error as TelemetryError:
             switch error.code {
             case .inUse: self = .alreadyRunning

@@ -43,6 +43,8 @@ enum ServiceHost {
         SignalSource.block()
         // What a service makes belongs to its user alone: sockets, databases, directories.
         umask(0o077)
+        // A file at its limit (ulimit -f) is an error of the write, as a full disk is, and no reason to die.
+        signal(SIGXFSZ, SIG_IGN)
         // Shown by ps and top in place of "exe", the name under which a supervisor starts its own binary.
         unsafe pthread_setname_np(pthread_self(), "understudy")
         let loop: EventLoop

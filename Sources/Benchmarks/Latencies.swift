@@ -11,6 +11,9 @@ public struct Latencies: Sendable, Hashable {
     /// Adds a time.
     public mutating func add(nanoseconds value: Int64) { nanoseconds.append(value) }
 
+    /// Adds all of `others`.
+    public mutating func add(_ others: Latencies) { nanoseconds += others.nanoseconds }
+
     /// The times at some shares of all, in microseconds: 0.5 is the median, 0.99 the time that one in a hundred exceeds.
     ///
     /// By the nearest rank: the least time that at least that share of all does not exceed.

@@ -55,4 +55,16 @@ import Testing
         #expect(values(report, "1000 events/s", "missing") == [0])
         #expect(values(report, "1000 events/s", "stored") == [502])
     }
+
+    @Test func theJournalIsMeasuredAndNothingIsLost() async throws {
+        let directory = try TemporaryDirectory()
+        let report = try await report("journal", "--directory", directory.path)
+        #expect(values(report, "64 submitters, durable", "ratio").count == 1)
+        #expect(values(report, "complete, disk", "requests").count == 1)
+        #expect(values(report, "memory, journal open to none", "requests ratio").count == 1)
+        #expect(values(report, "REQUEST to JOB, disk to memory", "p50 ratio").count == 1)
+        #expect(values(report, "killed with 200 open", "answered") == [200])
+        #expect(values(report, "killed with 200 open", "lost") == [0])
+        #expect(directory.names == [])
+    }
 }

@@ -42,6 +42,8 @@ actor AgentLoad {
     private var receivers: [LoopSocket] = []
     private var body: [UInt8]
     private let prefix: [UInt8]
+    private var header = BenchMessages.requestHeader
+    private var isStamped = false
 
     private var pace = Pace.still
     private var sent = 0
@@ -104,6 +106,12 @@ actor AgentLoad {
 
     /// Sends other bodies from here on.
     func use(body: [UInt8]) { self.body = body }
+
+    /// Sends other headers from here on, and behind each body the time, which ``WorkerLoad/takeJobTimes()`` needs.
+    func use(stampedHeader: [UInt8]) {
+        header = stampedHeader
+        isStamped = true
+    }
 
     /// Sends `count` requests with `window` of them open at a time, and returns when all have ended.
     func run(count: Int, window: Int) async throws {
@@ -189,8 +197,9 @@ actor AgentLoad {
         try socket.send("UBP/1", more: true)
         try socket.send("REQUEST", more: true)
         try socket.send(id(of: sent), more: true)
-        try socket.send(BenchMessages.requestHeader, more: true)
-        try socket.send(body)
+        try socket.send(header, more: true)
+        try socket.send(body, more: isStamped)
+        if isStamped { try socket.send(BenchMessages.stamp(moment)) }
         sent += 1
         tally.messages += 1
     }

@@ -16,6 +16,7 @@ struct BenchCommand: ParsableCommand {
             """,
         subcommands: [
             BrokerBenchCommand.self, PathBenchCommand.self, WorkersBenchCommand.self, CollectorBenchCommand.self,
+            JournalBenchCommand.self,
         ]
     )
 }

@@ -74,3 +74,20 @@ enum BenchMessages {
         """.utf8
     )
 }
+
+extension BenchMessages {
+    /// The header of requests that are kept on disk.
+    static let diskHeader = Array(#"{"deadline_ms":600000,"durability":"disk"}"#.utf8)
+    /// The header of requests that are kept in memory.
+    static let memoryHeader = Array(#"{"deadline_ms":600000,"durability":"memory"}"#.utf8)
+
+    /// A time by ``Machine/nanoseconds`` as a frame.
+    static func stamp(_ time: Int64) -> [UInt8] {
+        stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: time >> $0) }
+    }
+
+    /// The time in a frame; nil when there is none.
+    static func time(ofStamp frame: [UInt8]) -> Int64? {
+        frame.count == 8 ? frame.reduce(0) { $0 << 8 | Int64($1) } : nil
+    }
+}

@@ -24,6 +24,9 @@ actor BenchStage {
     private nonisolated let loop: EventLoop
     /// Where sockets, configuration and database of the processes lie.
     nonisolated let directory: DemoDirectory
+    /// Others that go with it.
+    private var directories: [DemoDirectory] = []
+    private let parent: String?
     private let executable: String
     private let environment: [String: String]
     private var children: [pid_t: Child] = [:]
@@ -47,7 +50,8 @@ actor BenchStage {
         environment = whole.filter { name, _ in
             !ChildEnvironment.transport.contains(name) && !name.hasPrefix("UNDERSTUDY_")
         }
-        directory = try DemoDirectory(parent: whole["TMPDIR"], name: "understudy-bench")
+        parent = whole["TMPDIR"]
+        directory = try DemoDirectory(parent: parent, name: "understudy-bench")
     }
 
     /// Starts a role of this program, with the arguments that it needs besides the usual ones, and waits until it is
@@ -94,6 +98,22 @@ actor BenchStage {
         children[meter.pid] = nil
     }
 
+    /// Kills a child, without a chance to end in order, and waits until it is gone.
+    func kill(_ meter: ProcessMeter) async {
+        children[meter.pid]?.process.signal(SIGKILL)
+        while children[meter.pid]?.hasEnded == false { await change(until: loop.now().advanced(by: .seconds(1))) }
+        children[meter.pid] = nil
+    }
+
+    /// Makes another directory, which goes with the stage.
+    ///
+    /// - Parameter parent: Where; nil for where the first one is.
+    func makeDirectory(in parent: String? = nil) throws(CommandFailure) -> DemoDirectory {
+        let directory = try DemoDirectory(parent: parent ?? self.parent, name: "understudy-bench")
+        directories.append(directory)
+        return directory
+    }
+
     /// Ends all children and removes the directory. Doing so twice is no error.
     func close() async {
         for child in children.values { child.process.signal(SIGKILL) }
@@ -101,7 +121,8 @@ actor BenchStage {
             await change(until: loop.now().advanced(by: .seconds(1)))
         }
         children = [:]
-        directory.remove()
+        for directory in directories + [directory] { directory.remove() }
+        directories = []
     }
 
     // MARK: Children

@@ -1,3 +1,4 @@
+import Benchmarks
 import BusProtocol
 import CoreTypes
 import EventLoop
@@ -22,6 +23,9 @@ actor WorkerLoad {
     private var links: [Link] = []
     private var body: [UInt8]
     private var messages = 0
+    private var jobTimes = Latencies()
+    /// When the first `JOB` came, by ``Machine/nanoseconds``.
+    private(set) var firstJobAt: Int64?
     private var turn: TurnID?
     private var beat: TimerID?
     private var trouble: String?
@@ -81,6 +85,12 @@ actor WorkerLoad {
         return messages
     }
 
+    /// Times from the stamps of requests to their `JOB`s since the last call.
+    func takeJobTimes() -> Latencies {
+        defer { jobTimes = Latencies() }
+        return jobTimes
+    }
+
     /// Ends the connections.
     func close() {
         if let turn { loop.removeTurn(turn) }
@@ -99,6 +109,7 @@ actor WorkerLoad {
         do throws(ZeroMQError) {
             switch (size, first) {
             case (3, UInt8(ascii: "J")):
+                noteJob(message)
                 links[index].received += 1
                 links[index].held += 1
                 try send(index, "START", message, attempt: 1, header: BenchMessages.lane, more: false)
@@ -119,6 +130,13 @@ actor WorkerLoad {
             }
         } catch {
             trouble = "a worker cannot send: \(error)"
+        }
+    }
+
+    private func noteJob(_ message: Multipart) {
+        if firstJobAt == nil { firstJobAt = Machine.nanoseconds }
+        if message.count == 6, let stamp = BenchMessages.time(ofStamp: message.array(at: 5)) {
+            jobTimes.add(nanoseconds: Machine.nanoseconds - stamp)
         }
     }
 

@@ -36,49 +36,55 @@ struct HeadParser {
         bytes += line.count
         if bytes > bytesMax { return .tooLarge }
         if isComplete { return .more }
-        var text = line[...]
-        while let last = text.last, last == 10 || last == 13 { text.removeLast() }
-        guard var current = head else { return addStatus(text) }
-        guard let first = text.first else { return finishHead(current) }
-        if isBlank(first) {
+        var end = line.count
+        while end > 0, line[end - 1] == 10 || line[end - 1] == 13 { end -= 1 }
+        let text = line[..<end]
+        guard let status = head?.status else { return addStatus(text) }
+        guard end > 0 else { return finishHead(status) }
+        // The fields are appended where they are: a copy of the head would copy all of them with every line.
+        if Self.isBlank(line[0]) {
             // An obsolete folded line belongs to the field before it (RFC 9112, 5.2).
-            guard !current.headers.isEmpty else { return .malformed("a header field starts with a blank") }
-            current.headers[current.headers.count - 1].1 += " " + decode(trimmed(text))
-        } else {
-            guard let colon = text.firstIndex(of: UInt8(ascii: ":")), colon > text.startIndex else {
-                return .malformed("a header line of \(text.count) bytes has no name and colon")
+            guard let last = head?.headers.indices.last else {
+                return .malformed("a header field starts with a blank")
             }
-            current.headers.append((decode(text[..<colon]), decode(trimmed(text[(colon + 1)...]))))
+            head?.headers[last].1 += " " + Self.decode(Self.trimmed(text))
+        } else {
+            guard let colon = text.firstIndex(of: UInt8(ascii: ":")), colon > 0 else {
+                return .malformed("a header line of \(end) bytes has no name and colon")
+            }
+            head?.headers.append((Self.decode(text[..<colon]), Self.decode(Self.trimmed(text[(colon + 1)...]))))
         }
-        head = current
         return .more
     }
 
     private mutating func addStatus(_ line: ArraySlice<UInt8>) -> Outcome {
         let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: true)
         guard parts.count >= 2, parts[0].starts(with: Array("HTTP/".utf8)), parts[1].count == 3,
-            let status = Int(decode(parts[1])), (100...999).contains(status)
+            let status = Int(Self.decode(parts[1])), (100...999).contains(status)
         else { return .malformed("the status line is not of the form HTTP/version status") }
-        head = HTTPResponseHead(status: status, httpVersion: decode(parts[0].dropFirst(5)), headers: [])
+        var started = HTTPResponseHead(status: status, httpVersion: Self.decode(parts[0].dropFirst(5)), headers: [])
+        started.headers.reserveCapacity(12)
+        head = started
         return .more
     }
 
-    private mutating func finishHead(_ current: HTTPResponseHead) -> Outcome {
-        if current.status < 200 {
+    private mutating func finishHead(_ status: Int) -> Outcome {
+        guard status >= 200, let complete = head else {
             head = nil
             return .more
         }
         isComplete = true
-        return .complete(current)
+        return .complete(complete)
     }
 
-    private func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }
 
-    private func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var rest = bytes.drop(while: isBlank)
-        while let last = rest.last, isBlank(last) { rest.removeLast() }
-        return rest
+    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var (start, end) = (bytes.startIndex, bytes.endIndex)
+        while start < end, Self.isBlank(bytes[start]) { start += 1 }
+        while start < end, Self.isBlank(bytes[end - 1]) { end -= 1 }
+        return bytes[start..<end]
     }
 
-    private func decode(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+    private static func decode(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -36,8 +36,9 @@ class StopWithWork(BusTest):
                     rejected = answer.id
 
     def send_late(self, peer):
+        # On disk it could be left to the next broker.
         id = new_id()
-        peer.send(*message("REQUEST", id, None, chat("mock/ok")))
+        peer.send(*message("REQUEST", id, {"durability": "memory"}, chat("mock/ok")))
         return id
 
 

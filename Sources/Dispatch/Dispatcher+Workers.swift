@@ -218,14 +218,9 @@ extension Dispatcher {
                 grant(key, of: job, to: worker, isFirst: !started, since: since, into: &effects)
                 return
             }
-            let ticket = write(.started(key), into: &effects)
-            if started {
-                // The delivery's first mark is on disk; this one only keeps the count.
-                grant(key, of: job, to: worker, isFirst: false, since: since, into: &effects)
-            } else {
-                job.pendingStart = key
-                gate.hold(.go(key, worker.session), of: job.number, until: ticket)
-            }
+            // Every attempt, not only the first: the next broker numbers on from what was begun, and must know it all.
+            job.pendingStart = key
+            gate.hold(.go(key, worker.session), of: job.number, until: write(.started(key), into: &effects))
         }
     }
 
@@ -246,7 +241,7 @@ extension Dispatcher {
         effects.append(.order(worker.connection, .go(key, session: worker.session)))
     }
 
-    /// The mark of a delivery's first attempt is on disk: `GO`, if the request still stands where it stood.
+    /// The mark of an attempt is on disk: `GO`, if the request still stands where it stood.
     mutating func startCommitted(
         _ key: DeliveryKey,
         session: SessionToken,
@@ -254,7 +249,7 @@ extension Dispatcher {
         into effects: inout [DispatchEffect]
     ) {
         guard let job = jobs[key.job], job.pendingStart == key,
-            case .leased(let holder, false, let since) = job.phase,
+            case .leased(let holder, let started, let since) = job.phase,
             holder.session == session, key.delivery == job.deliveries, holder.isReachable
         else { return }
         job.pendingStart = nil
@@ -264,7 +259,7 @@ extension Dispatcher {
             effects.append(.order(holder.connection, refusal))
             return
         }
-        grant(key, of: job, to: holder, isFirst: true, since: since, into: &effects)
+        grant(key, of: job, to: holder, isFirst: !started, since: since, into: &effects)
     }
 
     // MARK: - Ends of deliveries

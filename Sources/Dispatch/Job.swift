@@ -52,7 +52,7 @@ final class Job {
     /// The writes that its `ACCEPTED` and its terminal rest on; 0 in memory.
     var acceptTicket: JournalTicket = 0
     var endTicket: JournalTicket = 0
-    /// The attempt that waits for its write before the delivery gets its first `GO`.
+    /// The attempt that waits for its write before it gets its `GO`.
     var pendingStart: DeliveryKey?
 
     init(

@@ -52,7 +52,7 @@ extension Referee {
             else {
                 return fail("writes tell what happened", "start of \(key), which was not asked for")
             }
-            if record.startTickets[key.delivery] == nil { record.startTickets[key.delivery] = ticket }
+            if record.startTickets[key] == nil { record.startTickets[key] = ticket }
         case .ended(let job, let brokerClass):
             guard let index = ended.firstIndex(where: { $0.number == job }), endedWith[index] == brokerClass,
                 ended[index].durability == .disk
@@ -76,8 +76,11 @@ extension Referee {
         if record.acceptTicket > committed {
             fail("nothing is told before its commit", "GO \(key) before write \(record.acceptTicket)")
         }
-        guard !record.paid.contains(key.delivery) else { return }
-        guard let ticket = record.startTickets[key.delivery], ticket <= committed else {
+        // The same GO again, of a mark that an earlier broker wrote.
+        if record.startTickets[key] == nil, record.paid.contains(key.delivery), key.attempt <= record.attemptLast {
+            return
+        }
+        guard let ticket = record.startTickets[key], ticket <= committed else {
             return fail("nothing is told before its commit", "GO \(key) before its mark")
         }
     }
@@ -125,11 +128,11 @@ extension Referee {
         record.listeners = []
     }
 
-    /// Whether the question for a first attempt waits for its mark.
+    /// Whether the question for an attempt waits for its mark.
     func waitsForMark(_ key: DeliveryKey, _ seat: Seat) -> Bool {
-        guard let record = record(key.job), record.durability == .disk, !record.isStarted, startAnswers == 0,
+        guard let record = record(key.job), record.durability == .disk, startAnswers == 0,
             record.holder == seat.connection, record.deliveries == key.delivery, let session = seat.session,
-            let ticket = record.startTickets[key.delivery], ticket > committed || issued > committed
+            let ticket = record.startTickets[key], ticket > committed || issued > committed
         else { return false }
         record.pendingStart = (key, session)
         return true
@@ -328,9 +331,7 @@ extension Referee {
             fail("what waits for a commit comes with it", "\(owed.connection) did not get ACK \(owed.key)")
         }
         for record in live where committed >= issued {
-            guard let (key, session) = record.pendingStart, let holder = record.holder, !record.isStarted else {
-                continue
-            }
+            guard let (key, session) = record.pendingStart, let holder = record.holder else { continue }
             let seat = seat(holder)
             if seat.session == session, seat.isReachable, record.deliveries == key.delivery {
                 fail("START is answered", "START \(key) of \(holder) has no answer though its mark is on disk")

@@ -47,12 +47,12 @@ final class RequestRecord {
     var isReply = false
     var isForgotten = false
 
-    /// The writes that its `ACCEPTED`, its terminal and the first `GO` of a delivery rest on; 0 when it rests on nothing.
+    /// The writes that its `ACCEPTED`, and its terminal rest on, and each `GO`; 0 when it rests on nothing.
     var acceptTicket: JournalTicket = 0
     var endTicket: JournalTicket = 0
     var endWrittenAt: Moment?
-    var startTickets: [UInt32: JournalTicket] = [:]
-    /// A first attempt that waits for its write.
+    var startTickets: [DeliveryKey: JournalTicket] = [:]
+    /// An attempt that waits for its write.
     var pendingStart: (key: DeliveryKey, session: SessionToken)?
     /// Until when its worker had time to come back, if a broker found it begun.
     var orphanedUntil: Moment?

@@ -100,6 +100,14 @@ public struct CallEngine: Sendable {
         }
     }
 
+    /// The number of ``currentPlan``'s attempt.
+    public var currentAttempt: UInt32? {
+        switch state {
+        case .asking(let plan), .calling(let plan, _): plan.attempt
+        case .idle, .holding, .backingOff, .ended: nil
+        }
+    }
+
     /// Takes one input and returns what to do.
     ///
     /// - Parameters:

@@ -6,7 +6,9 @@ import Resilience
 /// One request that the broker gave this worker, until the broker has its terminal.
 ///
 /// States: live (``engine`` is set) → finished (``terminal`` is set) → forgotten.
-struct Delivery: Sendable {
+///
+/// An object, so that a step changes the large engine where it lies, after one look-up. Belongs to its session.
+final class Delivery {
     /// Names the delivery; the attempt is 0.
     let key: DeliveryKey
     /// Whose request it is.
@@ -31,6 +33,8 @@ struct Delivery: Sendable {
     var asked: UInt32?
     /// When the shell was told to wake it; nil for never.
     var wakesAt: Moment?
+    /// True once the session does not hold it any more.
+    var isForgotten = false
 
     init(_ key: DeliveryKey, _ header: JobHeader, body: Bytes) {
         self.key = key.wholeDelivery

@@ -22,12 +22,13 @@ extension Worker {
 
     /// Says what is due at the end of a turn; true when the socket was used.
     func finishTurn() -> Bool {
+        let hasSent = sendUnsent()
         if session.needsReady {
             openSession()
             return true
         }
-        guard let credit = session.takeCredit() else { return false }
-        send(credit)
+        guard let credit = session.takeCredit() else { return hasSent }
+        _ = trySend(credit)
         return true
     }
 
@@ -35,6 +36,7 @@ extension Worker {
         // What is here now belongs to the session before; the core drops it.
         socket?.drain(limit: Self.staleMessagesMax)
         guard session.needsReady else { return }
+        sendUnsent()
         let ready = session.ready(now: loop.now())
         if !trySend(ready) {
             decide { session, _ in session.readyFailed() }
@@ -43,10 +45,21 @@ extension Worker {
         setTicker()
     }
 
+    /// Sends at the end of the turn: all of it at once, because libzmq wakes its own thread for each message that finds
+    /// it asleep.
     func send(_ message: OutgoingMessage) {
+        unsent.append(message)
+    }
+
+    /// Sends what the inputs of this turn led to; true when there was something.
+    @discardableResult
+    func sendUnsent() -> Bool {
+        guard !unsent.isEmpty else { return false }
         // Unsent means that the connection is gone; the monitor says so in a moment, and the next session repeats
         // what matters.
-        _ = trySend(message)
+        for message in unsent { _ = trySend(message) }
+        unsent.removeAll(keepingCapacity: unsent.count <= Self.unsentKept)
+        return true
     }
 
     private func trySend(_ message: OutgoingMessage) -> Bool {
@@ -71,6 +84,8 @@ extension Worker {
         case .handshakeSucceeded:
             decide { session, _ in session.connected() }
         case .disconnected:
+            // Belongs to the session that has just ended.
+            unsent.removeAll()
             let time = time
             decide { $0.disconnected(time, into: &$1) }
             awaitBroker()

@@ -26,6 +26,9 @@ public actor Worker {
     /// Messages that are dropped at most when the socket is emptied: more than credit lets a broker send.
     static let staleMessagesMax = 4 * Limits.workerCapacityMax
 
+    /// Messages for which room is kept from turn to turn.
+    static let unsentKept = 1024
+
     nonisolated let loop: EventLoop
     let options: WorkerOptions
     private let context: Context
@@ -37,6 +40,8 @@ public actor Worker {
     var monitor: Monitor?
     var transport: HTTPTransport?
     var calls: [DeliveryKey: HTTPCall] = [:]
+    /// What goes to the broker at the end of the turn, in this order.
+    var unsent: [OutgoingMessage] = []
     private var wakers: [DeliveryKey: TimerID] = [:]
     private var turn: TurnID?
     private var ticker: (timer: TimerID, at: Moment)?
@@ -166,6 +171,7 @@ public actor Worker {
         calls.removeAll()
         monitor?.close()
         monitor = nil
+        sendUnsent()
         socket?.detach()
         socket?.socket.close()
         socket = nil

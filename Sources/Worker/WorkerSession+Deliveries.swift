@@ -29,7 +29,7 @@ extension WorkerSession {
     /// True while the call of `attempt` is wanted.
     func isCalling(_ key: DeliveryKey, attempt: UInt32) -> Bool {
         guard let delivery = deliveries[key] else { return false }
-        return delivery.lastAttempt == attempt && delivery.engine?.currentPlan?.attempt == attempt
+        return delivery.lastAttempt == attempt && delivery.engine?.currentAttempt == attempt
     }
 
     /// The moment that ``WorkerEffect/wake(_:at:)`` named has come.
@@ -53,7 +53,8 @@ extension WorkerSession {
         guard deliveries[whole] == nil else { return }
         guard !isDraining else { return giveBack(whole, .draining, into: &effects) }
         guard deliveries.count < capacity else { return giveBack(whole, .full, into: &effects) }
-        var delivery = Delivery(key, header, body: body)
+        let delivery = Delivery(key, header, body: body)
+        deliveries[whole] = delivery
         do {
             let request = try ChatRequest(body)
             delivery.engine = CallEngine(
@@ -67,11 +68,9 @@ extension WorkerSession {
             )
             delivery.request = request
         } catch {
-            deliveries[whole] = delivery
-            refuse(whole, header, error, into: &effects)
+            refuse(delivery, header, error, into: &effects)
             return
         }
-        deliveries[whole] = delivery
         step(whole, .start, time, into: &effects)
     }
 
@@ -83,8 +82,8 @@ extension WorkerSession {
         into effects: inout [WorkerEffect]
     ) {
         let whole = key.wholeDelivery
-        guard deliveries[whole]?.asked == key.attempt else { return }
-        deliveries[whole]?.asked = nil
+        guard let delivery = deliveries[whole], delivery.asked == key.attempt else { return }
+        delivery.asked = nil
         step(whole, input, time, into: &effects)
     }
 
@@ -102,51 +101,54 @@ extension WorkerSession {
         _ time: WorkerTime,
         into effects: inout [WorkerEffect]
     ) {
-        let told = deliveries[key]?.engine?.trail.entries.count ?? 0
-        guard let step = deliveries[key]?.engine?.handle(input, now: time.now, random: &random) else { return }
-        tellAttempts(of: key, from: told, time, into: &effects)
+        guard let delivery = deliveries[key] else { return }
+        let told = delivery.engine?.trail.entries.count ?? 0
+        guard let step = delivery.engine?.handle(input, now: time.now, random: &random) else { return }
+        tellAttempts(of: delivery, from: told, time, into: &effects)
         switch step {
         case .requestGo(let plan):
-            if isOpen { ask(plan, for: key, into: &effects) }
+            if isOpen { ask(plan, for: delivery, into: &effects) }
         case .startCall(let plan):
-            deliveries[key]?.lastAttempt = plan.attempt
+            delivery.lastAttempt = plan.attempt
             effects.append(.call(key, plan))
         case .abortCall(let outcome):
             effects.append(.abort(key))
-            end(key, outcome, into: &effects)
+            end(delivery, outcome, into: &effects)
         case .finish(let outcome):
-            end(key, outcome, into: &effects)
+            end(delivery, outcome, into: &effects)
         case .wait, .ignore:
             break
         }
-        setWake(key, into: &effects)
+        setWake(delivery, into: &effects)
     }
 
     /// Asks leave for an attempt. Without a session the question waits for the next one.
-    mutating func ask(_ plan: AttemptPlan, for key: DeliveryKey, into effects: inout [WorkerEffect]) {
-        if isDraining, deliveries[key]?.isReturnable == true { return giveBack(key, .draining, into: &effects) }
-        deliveries[key]?.asked = plan.attempt
+    mutating func ask(_ plan: AttemptPlan, for delivery: Delivery, into effects: inout [WorkerEffect]) {
+        let key = delivery.key
+        if isDraining, delivery.isReturnable { return giveBack(key, .draining, into: &effects) }
+        delivery.asked = plan.attempt
         let start = DeliveryKey(job: key.job, delivery: key.delivery, attempt: plan.attempt)
         effects.append(.send(WorkerMessage.start(start).encoded(header: rules.lane(of: plan.model).encoded)))
     }
 
-    private mutating func setWake(_ key: DeliveryKey, into effects: inout [WorkerEffect]) {
-        guard let delivery = deliveries[key] else { return }
+    private mutating func setWake(_ delivery: Delivery, into effects: inout [WorkerEffect]) {
+        // One that was given back meanwhile has no timer any more.
+        guard !delivery.isForgotten else { return }
         let next = delivery.engine?.nextTimer
         guard next != delivery.wakesAt else { return }
-        deliveries[key]?.wakesAt = next
-        effects.append(.wake(key, at: next))
+        delivery.wakesAt = next
+        effects.append(.wake(delivery.key, at: next))
     }
 
     /// Publishes the attempts that the trail got since it had `told` entries. Without a session nobody can be told; the
     /// trail in the call record has them all the same.
     private func tellAttempts(
-        of key: DeliveryKey,
+        of delivery: Delivery,
         from told: Int,
         _ time: WorkerTime,
         into effects: inout [WorkerEffect]
     ) {
-        guard isOpen, let delivery = deliveries[key], let entries = delivery.engine?.trail.entries else { return }
+        guard isOpen, let entries = delivery.engine?.trail.entries, entries.count > told else { return }
         for case .attempt(let record) in entries.dropFirst(told) {
             let event = AttemptEvent(
                 tenant: delivery.tenant,
@@ -162,19 +164,20 @@ extension WorkerSession {
 
     // MARK: Ends
 
-    private mutating func end(_ key: DeliveryKey, _ outcome: CallOutcome, into effects: inout [WorkerEffect]) {
-        let primary = deliveries[key]?.engine?.chain.primary
+    private mutating func end(_ delivery: Delivery, _ outcome: CallOutcome, into effects: inout [WorkerEffect]) {
+        let key = delivery.key
+        let primary = delivery.engine?.chain.primary
         switch outcome {
         case .success(let reply, let meta):
-            guard let answer = deliveries[key]?.answer else {
+            guard let answer = delivery.answer else {
                 preconditionFailure("delivery \(key) was answered without a body")
             }
             let record = CallRecord(primary: primary, called: meta.resolvedModel, reply: reply, meta: meta)
             let header = ReplyHeader(meta: Bytes(meta.json)).encoded
             let message = WorkerMessage.reply(key).encoded(header: header, body: [Bytes(record.json), answer])
-            finish(key, message, into: &effects)
+            finish(delivery, message, into: &effects)
         case .failure(let failure):
-            fail(key, failure, primary: primary, into: &effects)
+            fail(delivery, failure, primary: primary, into: &effects)
         case .abandoned:
             // Says that the place is free; the broker has nobody waiting for the delivery.
             giveBack(key, .noGo, into: &effects)
@@ -183,7 +186,7 @@ extension WorkerSession {
 
     /// Ends a delivery whose body no provider could answer.
     private mutating func refuse(
-        _ key: DeliveryKey,
+        _ delivery: Delivery,
         _ header: JobHeader,
         _ error: any Error,
         into effects: inout [WorkerEffect]
@@ -200,12 +203,12 @@ extension WorkerSession {
             earlierAttempts: Int(max(header.firstAttempt, 1)) - 1,
             queued: header.waited
         )
-        let meta = CallMeta(trail: trail, deliveries: Int(key.delivery), spent: .zero)
-        fail(key, CallFailure(failureClass, message: message, meta: meta), primary: nil, into: &effects)
+        let meta = CallMeta(trail: trail, deliveries: Int(delivery.key.delivery), spent: .zero)
+        fail(delivery, CallFailure(failureClass, message: message, meta: meta), primary: nil, into: &effects)
     }
 
     private mutating func fail(
-        _ key: DeliveryKey,
+        _ delivery: Delivery,
         _ failure: CallFailure,
         primary: ModelName?,
         into effects: inout [WorkerEffect]
@@ -224,21 +227,21 @@ extension WorkerSession {
             failure: failure.failureClass,
             meta: failure.meta
         )
-        let message = WorkerMessage.failure(key).encoded(header: header.encoded, body: [Bytes(record.json)])
-        finish(key, message, into: &effects)
+        let message = WorkerMessage.failure(delivery.key).encoded(header: header.encoded, body: [Bytes(record.json)])
+        finish(delivery, message, into: &effects)
     }
 
     /// Keeps the terminal until it is acknowledged.
     private mutating func finish(
-        _ key: DeliveryKey,
+        _ delivery: Delivery,
         _ terminal: OutgoingMessage,
         into effects: inout [WorkerEffect]
     ) {
-        deliveries[key]?.terminal = terminal
-        deliveries[key]?.engine = nil
-        deliveries[key]?.request = nil
-        deliveries[key]?.answer = nil
-        deliveries[key]?.asked = nil
+        delivery.terminal = terminal
+        delivery.engine = nil
+        delivery.request = nil
+        delivery.answer = nil
+        delivery.asked = nil
         if isOpen { effects.append(.send(terminal)) }
     }
 
@@ -257,6 +260,7 @@ extension WorkerSession {
 
     private mutating func remove(_ key: DeliveryKey, into effects: inout [WorkerEffect]) {
         guard let delivery = deliveries.removeValue(forKey: key) else { return }
+        delivery.isForgotten = true
         if delivery.wakesAt != nil { effects.append(.wake(key, at: nil)) }
     }
 }

@@ -7,7 +7,7 @@ import Resilience
 /// dice but a seeded one. The shell gives inputs and carries out the effects in their order.
 ///
 /// A delivery is kept until the broker has its terminal, through lost connections and brokers that start again.
-struct WorkerSession: Sendable {
+struct WorkerSession {
     /// Where the session stands.
     enum Phase: Sendable, Hashable {
         /// No connection; next `rejoining`.
@@ -218,7 +218,7 @@ struct WorkerSession: Sendable {
             if let terminal = delivery.terminal {
                 effects.append(.send(terminal))
             } else if let plan = delivery.engine?.currentPlan, plan.attempt > delivery.lastAttempt {
-                ask(plan, for: key, into: &effects)
+                ask(plan, for: delivery, into: &effects)
             }
         }
     }

@@ -174,7 +174,7 @@ struct WorkerTests {
             _ = try await stage.broker.hear { $0 == .start(SessionFixture.key(1, attempt: 1)) }
             stage.worker.drain()
             // What is sent after this comes after the drain began.
-            #expect(await stage.worker.session.isDraining)
+            #expect(await stage.worker.isDraining)
             try await stage.broker.job(2, body("ok"))
             _ = try await stage.broker.hear { $0 == .returned(SessionFixture.key(2), reason: .draining) }
             #expect(try await stage.broker.terminal(1).message == .reply(SessionFixture.key(1)))
@@ -215,4 +215,9 @@ struct WorkerTests {
             #expect(after == .joined)
         }
     }
+}
+
+extension Worker {
+    /// Whether it takes no new work any more.
+    fileprivate var isDraining: Bool { session.isDraining }
 }

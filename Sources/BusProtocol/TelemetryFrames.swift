@@ -113,10 +113,10 @@ public struct TelemetryFrames: Hashable, Sendable {
     public static func tenant(ofEvent json: Bytes) throws(BusError) -> Tenant? {
         try unsafe json.withUnsafeBytes { (bytes) throws(BusError) in
             do throws(JSONError) {
-                let members = try unsafe JSONMembers(scanning: bytes, limits: .header)
-                guard let index = members.index(of: "tenant"), members.kind(at: index) == .string else { return nil }
+                let found = try unsafe JSONMembers.value(of: "tenant", scanning: bytes, limits: .header)
+                guard let found, found.kind == .string else { return nil }
                 // A tenant's name needs no escapes: with some it is none of ours.
-                let name = unsafe bytes[members.valueRange(at: index).dropFirst().dropLast()]
+                let name = unsafe bytes[found.range.dropFirst().dropLast()]
                 return unsafe Tenant(bytes: UnsafeRawBufferPointer(rebasing: name))
             } catch {
                 throw BusError(.malformed, ForeignText.clipped("EVENT header: \(error.description)"))

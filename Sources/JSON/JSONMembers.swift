@@ -65,6 +65,44 @@ public struct JSONMembers: Sendable {
         }
     }
 
+    /// Where the value of one member of the object in `buffer` lies, and its kind; nil when the object has none of this
+    /// key. The whole object is checked as by ``init(scanning:limits:)``, at less cost.
+    ///
+    /// - Parameter key: ASCII, not empty.
+    public static func value(
+        of key: StaticString,
+        scanning buffer: UnsafeRawBufferPointer,
+        limits: JSONLimits = .body
+    ) throws(JSONError) -> (range: Range<Int>, kind: JSONKind)? {
+        let text = unsafe Span<UInt8>(_unsafeBytes: buffer)
+        if case .some(let found) = quickly(key, text, limits) { return found }
+        let members = try unsafe JSONMembers(scanning: buffer, limits: limits)
+        let name = unsafe String(
+            decoding: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount),
+            as: UTF8.self
+        )
+        return members.index(of: name).map { (members.entries[$0].valueRange, members.entries[$0].kind) }
+    }
+
+    /// The answer of the quick way; nil when it has none, or the text has a fault, which the long way can name.
+    private static func quickly(
+        _ key: StaticString,
+        _ text: Span<UInt8>,
+        _ limits: JSONLimits
+    ) -> (range: Range<Int>, kind: JSONKind)?? {
+        var scanner = Scanner(range: 0..<text.count, limits: limits)
+        do throws(Fault) {
+            try scanner.begin(text)
+            let found = try scanner.find(key, text)
+            if case .undecided = found { return nil }
+            try scanner.finish(text)
+            if case .value(let range, let kind) = found { return .some((range, kind)) }
+            return .some(nil)
+        } catch {
+            return nil
+        }
+    }
+
     /// Number of members.
     public var count: Int { entries.count }
 

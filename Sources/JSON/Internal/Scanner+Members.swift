@@ -1,6 +1,6 @@
 extension Scanner {
     /// From this many members on a set replaces the comparison of each key with each other.
-    private static let setThreshold = 16
+    static let setThreshold = 16
 
     /// Scans the top-level object at the position, which is not white space.
     mutating func members(_ text: Span<UInt8>) throws(Fault) -> [JSONMembers.Entry] {

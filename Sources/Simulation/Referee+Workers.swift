@@ -176,6 +176,7 @@ extension Referee {
         where former !== seat && former.session != nil && former.name == seat.name && former.isDisconnected
             && !former.isGone
         { dismiss(former) }
+        for key in welcome.drop { checkDrop(key, ready) }
         for key in welcome.keep {
             guard let held = ready.held.first(where: { $0.key == key }) else {
                 return fail("WELCOME answers for each", "keep \(key), which is not held")
@@ -203,6 +204,15 @@ extension Referee {
                 )
             }
         }
+    }
+
+    /// A result is its worker's to keep while the request has no terminal on disk.
+    private func checkDrop(_ key: DeliveryKey, _ ready: WorkerReady) {
+        guard let held = ready.held.first(where: { $0.key == key }), held.state == .finished,
+            let record = record(key.job), !record.isGone, !record.isForgotten, record.paid.contains(key.delivery),
+            record.isOpen || record.endTicket > committed
+        else { return }
+        fail("results are kept", "drop \(key) of \(ready.name), and no terminal is on disk")
     }
 
     // MARK: - Loss
@@ -294,6 +304,11 @@ extension Referee {
         case .worker(let connection, .reply(let key), _), .worker(let connection, .failure(let key), _):
             if acknowledged != 1, seat(connection).session != nil, !oweAcknowledgement(key, connection) {
                 fail("terminals are acknowledged", "\(key) of \(connection) got \(acknowledged) ACKs")
+            }
+            if case .worker(_, .reply, _) = event, seat(connection).session != nil, let record = record(key.job),
+                record.isOpen, record.paid.contains(key.delivery)
+            {
+                fail("the first terminal wins", "REPLY \(key) of \(connection) is paid for and was not used")
             }
         default: break
         }

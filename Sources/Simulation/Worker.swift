@@ -63,6 +63,7 @@ final class Delivery {
     let key: DeliveryKey
     let body: BodyFacts
     var engine: CallEngine
+    var watch: CallWatch
     /// Attempt that was asked for and not answered.
     var asked: UInt32?
     /// Last attempt that was begun.
@@ -79,6 +80,7 @@ final class Delivery {
         self.key = key
         self.body = body
         self.engine = engine
+        watch = CallWatch(engine)
     }
 
     var held: WorkerReady.Held {

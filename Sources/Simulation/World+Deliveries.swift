@@ -71,6 +71,9 @@ extension World {
     func step(_ delivery: Delivery, _ input: CallInput, at worker: Worker) {
         guard delivery.terminal == nil else { return }
         let step = delivery.engine.handle(input, now: now, random: &random)
+        if let broken = delivery.watch.check(input, step, nextTimer: delivery.engine.nextTimer, now: now) {
+            referee.fail(broken.rule, "\(delivery.key) at \(worker.name): \(broken.message)")
+        }
         switch step {
         case .requestGo(let plan):
             if worker.isOpen { ask(plan, for: delivery, at: worker) }

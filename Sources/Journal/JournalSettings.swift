@@ -18,6 +18,9 @@ public struct JournalSettings: Hashable, Sendable {
     public var pendingByteCountMax: Int
     /// How long opening waits for another process to let the file go, in milliseconds.
     public var busyMilliseconds: Int32
+    /// Pages of the log, of 4 KiB, from which on a checkpoint is worth its two syncs when nobody waits: pages that change
+    /// often are then copied once for many commits.
+    public var logPageCountIdle: Int
     /// The SQLite VFS to go through; nil for the system's.
     public var fileSystem: String?
 
@@ -28,6 +31,7 @@ public struct JournalSettings: Hashable, Sendable {
         reserveByteCount: Int = 16 << 20,
         pendingByteCountMax: Int = 256 << 20,
         busyMilliseconds: Int32 = 2000,
+        logPageCountIdle: Int = 2048,
         fileSystem: String? = nil
     ) {
         self.check = check
@@ -35,6 +39,7 @@ public struct JournalSettings: Hashable, Sendable {
         self.reserveByteCount = reserveByteCount
         self.pendingByteCountMax = pendingByteCountMax
         self.busyMilliseconds = busyMilliseconds
+        self.logPageCountIdle = logPageCountIdle
         self.fileSystem = fileSystem
     }
 }

@@ -21,9 +21,6 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     /// Where a damaged file, or what was left of one, was moved, and why, to be told to the operator; nil when there was none.
     public private(set) var setAside: String?
 
-    /// Pages of the log from which on a checkpoint is worth its two syncs when nobody waits (8 MiB): pages that change
-    /// often are then copied once for many commits.
-    static let logPageCountIdle = 2048
     /// Pages of the log from which on everybody waits for a checkpoint (64 MiB): reading the log at start stays short.
     static let logPageCountMax = 16384
 
@@ -142,7 +139,7 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     ///
     /// - Parameter isIdle: Whether nobody waits for a commit; then a smaller log is enough.
     public mutating func checkpointIfUseful(isIdle: Bool) throws(JournalError) {
-        let limit = isIdle ? Self.logPageCountIdle : Self.logPageCountMax
+        let limit = isIdle ? settings.logPageCountIdle : Self.logPageCountMax
         try withStatements { (statements) throws(SQLiteError) in
             if statements.connection.logPageCount >= limit { try statements.connection.checkpoint() }
         }

@@ -42,6 +42,8 @@ struct Scenario {
     /// Odds that the broker dies after an effect, and how often it does at most.
     let brokerCrashOdds: Double
     let brokerCrashMax: Int
+    /// Pages of the log from which on there is a checkpoint, in a play whose journal is a file too.
+    let diskLogPageCount: Int?
     /// Longest time of a commit.
     let commitTimeMax: Duration
     /// Odds that a request names its durability.
@@ -76,8 +78,11 @@ struct Scenario {
         var dispatch = DispatchConfiguration()
         dispatch.seed = random.next()
         dispatch.hasJournal = random.chance(0.7)
-        brokerCrashMax = isWide || random.chance(0.3) ? 0 : 1 + random.below(4)
-        brokerCrashOdds = [0.001, 0.004, 0.02][random.below(3)]
+        diskLogPageCount = dispatch.hasJournal && random.chance(0.1) ? [10, 40, 2000][random.below(3)] : nil
+        // Files are worth their time when brokers die over them.
+        let isDeadly = diskLogPageCount != nil
+        brokerCrashMax = !isDeadly && (isWide || random.chance(0.3)) ? 0 : (isDeadly ? 3 : 1) + random.below(4)
+        brokerCrashOdds = [isDeadly ? 0.01 : 0.001, 0.004, 0.02][random.below(3)]
         commitTimeMax = [.milliseconds(2), .milliseconds(50), .seconds(1), .seconds(4)][random.below(4)]
         namedDurabilityOdds = dispatch.hasJournal ? 0.3 : 0.05
         if random.chance(0.5) { dispatch.orphanWait = random.duration(.seconds(1), .seconds(5)) }

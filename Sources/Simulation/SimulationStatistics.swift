@@ -19,6 +19,9 @@ public struct SimulationStatistics: Sendable {
     /// Commits of the journal, and those that failed.
     public var commits = 0
     public var commitFailures = 0
+    /// Plays whose journal was the real store's file, and deaths of brokers at which its log lost something.
+    public var diskPlays = 0
+    public var logCuts = 0
     /// Connections that a living worker lost.
     public var reconnects = 0
     /// Deliveries while another tenant, or another connection of the same tenant and priority, waited.
@@ -52,6 +55,8 @@ public struct SimulationStatistics: Sendable {
         reconnects += other.reconnects
         brokerCrashes += other.brokerCrashes
         commits += other.commits
+        diskPlays += other.diskPlays
+        logCuts += other.logCuts
         commitFailures += other.commitFailures
         contestedTurns += other.contestedTurns
         virtualTime += other.virtualTime

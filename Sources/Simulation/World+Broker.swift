@@ -134,7 +134,7 @@ extension World {
             send(.job(key, header, body), to: connection)
         case .keepRequest(let job, let key):
             guard let body = bodyInHand else { return }
-            store.keepRequest(job, key, body: [])
+            store.keepRequest(job, key, body: filler(job.value, byteCount: body.byteCount))
             bodies[job] = body
             seenTerminals[key] = nil
             statistics.requests += 1

@@ -99,7 +99,10 @@ extension World {
     private func end(_ delivery: Delivery, _ outcome: CallOutcome, at worker: Worker) {
         let terminal: StoredTerminal
         switch outcome {
-        case .success: terminal = StoredTerminal(.reply, header: nextTag())
+        case .success:
+            let tag = nextTag()
+            let body = filler(UInt64(terminalTagLast), byteCount: terminalTagLast * 977 % 9000)
+            terminal = StoredTerminal(.reply, header: tag, body: body)
         case .failure: terminal = StoredTerminal(.failure, header: nextTag())
         case .abandoned:
             worker.remove(delivery)

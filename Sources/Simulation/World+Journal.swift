@@ -77,7 +77,7 @@ extension World {
         guard !isActive || now >= journalFailsUntil else { return failCommit() }
         let count = journal.inCommit
         journal.inCommit = 0
-        journal.disk.commit(journal.queue[..<count].map(\.entry), now: wall)
+        keep(journal.queue[..<count].map(\.entry))
         statistics.commits += 1
         let ticket = count == journal.queue.count ? journal.ticketTaken : journal.queue[count - 1].ticket
         journal.queue.removeFirst(count)

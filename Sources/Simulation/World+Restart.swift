@@ -13,7 +13,9 @@ extension World {
         generation += 1
         isBrokerUp = false
         var kept = 0
-        if journal.inCommit > 0 {
+        if disk != nil {
+            kept = crashDisk()
+        } else if journal.inCommit > 0 {
             switch random.below(4) {
             case 0: kept = journal.inCommit
             case 1: kept = random.below(journal.inCommit + 1)
@@ -74,8 +76,8 @@ extension World {
     func beginEpoch() {
         configuration.seed = random.next()
         let wall = wall
-        let state = configuration.hasJournal ? journal.disk.recover(now: wall) : RecoveredState()
-        configuration.epoch = configuration.hasJournal ? journal.disk.begin(epoch: wall) : wall
+        let (state, epoch) = configuration.hasJournal ? openJournal() : (RecoveredState(), wall)
+        configuration.epoch = epoch
         dispatcher = Dispatcher(configuration: configuration, now: now)
         store = MemoryJobStore()
         if let last = state.numberLast { dispatcher.restore(numberLast: last) }
@@ -122,6 +124,7 @@ extension World {
     /// At the end of a play: what a broker would find that came now.
     func checkDisk() {
         guard configuration.hasJournal else { return }
+        endDisk()
         let state = journal.disk.recover(now: wall)
         let wall = wall
         func moment(_ time: Int64) -> Moment { now.advanced(by: .milliseconds(time - wall)) }

@@ -8,6 +8,7 @@ import Resilience
 ///
 /// Nothing here may depend on the order of a dictionary or a set: Swift's differs from process to process.
 final class World {
+    let seed: UInt64
     let scenario: Scenario
     var configuration: DispatchConfiguration
     var random: SeededGenerator
@@ -30,6 +31,8 @@ final class World {
     var isStopping = false
     var isOver = false
     var journal = PlayJournal()
+    /// The journal's files, in some plays.
+    private(set) var disk: PlayDisk?
     /// Commits fail before this moment.
     var journalFailsUntil = Moment.zero
     /// How many brokers there were before this one.
@@ -58,6 +61,7 @@ final class World {
     static let settleTimeMax: Duration = .seconds(900)
 
     init(seed: UInt64, tracing: Bool) {
+        self.seed = seed
         random = SeededGenerator(seed: seed)
         scenario = Scenario(seed: seed, random: &random)
         configuration = scenario.dispatch
@@ -66,6 +70,8 @@ final class World {
         trace = Trace(isKeeping: tracing)
         requestsLeft = scenario.requestCount
         brokerCrashesLeft = scenario.brokerCrashMax
+        disk = scenario.diskLogPageCount.map(PlayDisk.init)
+        statistics.diskPlays = disk == nil ? 0 : 1
     }
 
     /// Plays to the end or to the first violation.
@@ -204,7 +210,7 @@ final class World {
         }
     }
 
-    /// Cuts the circles of references, so that the memory goes.
+    /// Cuts the circles of references, so that the memory goes, and the journal's files with it.
     func takeApart() {
         for connection in connections {
             switch connection.peer {
@@ -214,6 +220,7 @@ final class World {
         }
         schedule = Schedule()
         for worker in workers { worker.backlog = [] }
+        disk = nil
     }
 
     // MARK: - The end

@@ -47,6 +47,8 @@ import Testing
         #expect(sum.brokerCrashes > 50)
         #expect(sum.commits > 1000)
         #expect(sum.commitFailures > 10)
+        #expect(sum.diskPlays > 10)
+        #expect(sum.logCuts > 5)
         // The others were lost with a broker's memory before anything was promised, or refused by the journal.
         #expect(sum.terminals.reduce(0) { $0 + $1.count } > sum.requests / 2)
     }

@@ -11,7 +11,8 @@ struct SimulateCommand: ParsableCommand {
             Each seed is a play in virtual time: agents that ask, cancel and vanish, workers that crash, freeze and \
             lose what they had sent, providers that fail or fall silent, a broker that stands still or dies between \
             any two effects and comes back, a journal that lags and fails, a wall clock that is set, round the real \
-            dispatcher, job store and retry engine. After every event a referee compares what was decided with what \
+            dispatcher, job store and retry engine; in one play of ten with a journal round the real SQLite file too, \
+            whose log is cut anywhere behind the last acknowledged commit when the broker dies. After every event a referee compares what was decided with what \
             the protocol promises: one terminal for each accepted request, over restarts too, nothing told before its \
             commit, no call without a GO, no GO after cancel, expiry or terminal, credit, attempts and paid \
             deliveries in bounds, nothing lost, nobody starved or overtaken more often than is promised.

@@ -51,7 +51,11 @@ struct SimulateSummary {
                 "\(statistics.freezes) freezes, \(statistics.stalls) stalls of the broker, "
                     + "\(statistics.reconnects) lost connections",
             ],
-            ["journal", "\(statistics.commits) commits, \(statistics.commitFailures) failed"],
+            [
+                "journal",
+                "\(statistics.commits) commits, \(statistics.commitFailures) failed; "
+                    + "\(statistics.diskPlays) plays with SQLite, \(statistics.logCuts) cuts of its log",
+            ],
             ["terminals", "\(statistics.terminals.reduce(0) { $0 + $1.count })"],
         ]
         rows += statistics.terminals.map { ["  \($0.kind)", "\($0.count)"] }
@@ -84,6 +88,7 @@ struct SimulateSummary {
                     ("worker_crashes", .init(statistics.workerCrashes)),
                     ("agent_crashes", .init(statistics.agentCrashes)),
                     ("broker_crashes", .init(statistics.brokerCrashes)), ("commits", .init(statistics.commits)),
+                    ("sqlite_plays", .init(statistics.diskPlays)), ("log_cuts", .init(statistics.logCuts)),
                     ("commit_failures", .init(statistics.commitFailures)), ("freezes", .init(statistics.freezes)),
                     ("stalls", .init(statistics.stalls)), ("lost_connections", .init(statistics.reconnects)),
                     ("terminals", .object(terminals)), ("trace_hash", .init(hashText)), ("violations", .array(found)),

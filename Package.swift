@@ -106,7 +106,10 @@ let package = Package(
             path: "Tests/CFaultyFileSystem",
             linkerSettings: [.linkedLibrary("sqlite3")]
         ),
-        tests("JournalTests", ["BusProtocol", "CFaultyFileSystem", "CoreTypes", "EventLoop", "Journal", "SQLite"]),
+        tests(
+            "JournalTests",
+            ["BusProtocol", "CFaultyFileSystem", "CoreTypes", "EventLoop", "Journal", "SQLite", "Simulation"]
+        ),
         tests("SimulationTests", ["BusProtocol", "CoreTypes", "Dispatch", "Simulation"]),
         tests("ConfigurationTests", ["BusProtocol", "Configuration", "CoreTypes", "JSON", "Resilience"]),
         tests(

@@ -27,7 +27,7 @@ extension BrokerService {
         configuration.hasJournal = true
         dispatcher = Dispatcher(configuration: configuration, now: loop.now())
         journalByteCount = journal.byteCount
-        if let last = state.numberLast { dispatcher.restore(numberLast: last) }
+        if let last = state.numberLast { dispatcher.restore(numberLast: last, epochLast: state.epochLast) }
         restore(state, wall: wall)
         self.journal = try JournalWriter(journal: journal) { report in
             self.loop.execute { self.assumeIsolated { $0.take(report) } }

@@ -68,6 +68,7 @@ extension Dispatcher {
             connection: nil
         )
         precondition(jobs[job.number] == nil && numbers[job.key] == nil, "job \(job.number) was restored twice")
+        job.origin = job.number.value > numberBaseBefore ? .lastBroker : .earlier
         jobs[job.number] = job
         numbers[job.key] = job.number
         jobLast = max(jobLast, job.number.value)
@@ -99,8 +100,11 @@ extension Dispatcher {
         }
     }
 
-    /// Numbers go on above this one, which a broker before gave.
-    public mutating func restore(numberLast: JobNumber) { jobLast = max(jobLast, numberLast.value) }
+    /// Numbers go on above this one, which a broker before gave; the last one had `epochLast`. To be told before requests.
+    public mutating func restore(numberLast: JobNumber, epochLast: Int64) {
+        jobLast = max(jobLast, numberLast.value)
+        numberBaseBefore = Self.numberBase(epoch: epochLast)
+    }
 
     /// Takes back an id whose terminal is gone, known until `due`.
     public mutating func restoreForgotten(_ key: RequestKey, body: BodyHash, until due: Moment) {

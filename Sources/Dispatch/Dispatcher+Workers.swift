@@ -141,7 +141,10 @@ extension Dispatcher {
         guard job.isOpen else { return held.state == .finished && !gate.isOpen(job.endTicket) }
         if case .leased(let holder, let started, let since) = job.phase, held.key.delivery == job.deliveries,
             holder !== worker,
-            holder.isDisconnected || holder.isSameProcess(as: worker) || before.contains(where: { $0 === holder })
+            holder.isSameProcess(as: worker) || before.contains(where: { $0 === holder })
+                // Of a request of an earlier broker, a worker without a GO may have another delivery of the same number:
+                // the GO is the holder's.
+                || holder.isDisconnected && !(started && held.state == .waiting && job.origin != .thisBroker)
         {
             holder.held[number] = nil
             worker.held[number] = held.key.delivery
@@ -153,8 +156,13 @@ extension Dispatcher {
     }
 
     /// Gives `worker` the lease of an orphan: the broker that gave it is gone, and the worker has it still.
+    ///
+    /// A worker without a GO has the delivery that the mark is about if one broker gave them all. If there were two, it may
+    /// have the first one's, and another worker the second one's of the same number, with the GO.
     private mutating func adopt(_ job: Job, _ held: WorkerReady.Held, by worker: WorkerRecord, now: Moment) -> Bool {
-        guard case .orphaned = job.phase, held.key.delivery == job.deliveries else { return false }
+        guard case .orphaned = job.phase, held.key.delivery == job.deliveries,
+            held.state != .waiting || job.origin == .lastBroker
+        else { return false }
         counters.orphaned -= 1
         retireTimer()
         counters.leased += 1

@@ -22,6 +22,8 @@ public struct Dispatcher: ~Copyable {
     var agents: [ConnectionID: Set<JobNumber>] = [:]
     var random: SeededGenerator
     var jobLast: UInt64 = 0
+    /// The number below the first one of the broker before; above all numbers until it is known.
+    var numberBaseBefore = UInt64.max
     var waitTicketLast: UInt64 = 0
     var isStopping = false
     var gate = CommitGate()
@@ -47,11 +49,15 @@ public struct Dispatcher: ~Copyable {
         tenants = TenantLedger(configuration)
         random = SeededGenerator(seed: configuration.seed)
         tombstones = Tombstones(seed: random.next())
-        // Numbers go on from 4096 per millisecond of broker time, so that a worker that outlived a broker cannot mistake
-        // a new job for one it had; they stay below 2^53, which every reader of JSON keeps exactly.
-        jobLast = (UInt64(clamping: configuration.epoch) & (1 << 41 - 1)) << 12
+        jobLast = Self.numberBase(epoch: configuration.epoch)
         timers.add(.beat, due: now.advanced(by: configuration.beatInterval))
     }
+
+    /// The number below the first one of a broker.
+    ///
+    /// Numbers go on from 4096 per millisecond of broker time, so that a worker that outlived a broker cannot mistake a new
+    /// job for one it had; they stay below 2^53, which every reader of JSON keeps exactly.
+    static func numberBase(epoch: Int64) -> UInt64 { (UInt64(clamping: epoch) & (1 << 41 - 1)) << 12 }
 
     /// When to send ``DispatchEvent/wake`` at the latest; nil when nothing waits for time.
     public var nextWake: Moment? { timers.nextDue }

@@ -16,6 +16,15 @@ final class Job {
         case ended(isReply: Bool, FailureClass?)
     }
 
+    /// Which broker accepted it. A delivery that was not begun leaves no mark, and the next broker gives its number again,
+    /// to another worker perhaps: numbers of deliveries name one worker for sure only under the broker that accepted.
+    enum Origin {
+        case thisBroker
+        /// The one before this one.
+        case lastBroker
+        case earlier
+    }
+
     /// A connection that waits for the terminal.
     struct Listener {
         var path: AgentPath
@@ -38,6 +47,8 @@ final class Job {
     /// The same, when its end means cancel.
     let cancelledWith: ConnectionID?
 
+    /// Set when it is restored.
+    var origin = Origin.thisBroker
     var phase: Phase
     var listeners: [Listener] = []
     var deliveries: UInt32 = 0

@@ -80,7 +80,7 @@ extension World {
         configuration.epoch = epoch
         dispatcher = Dispatcher(configuration: configuration, now: now)
         store = MemoryJobStore()
-        if let last = state.numberLast { dispatcher.restore(numberLast: last) }
+        if let last = state.numberLast { dispatcher.restore(numberLast: last, epochLast: state.epochLast) }
         func moment(_ time: Int64) -> Moment { now.advanced(by: .milliseconds(time - wall)) }
         let tombstones = state.tombstones.map {
             Referee.Remembered(key: $0.key, body: $0.bodyHash, until: moment($0.rememberedUntil))

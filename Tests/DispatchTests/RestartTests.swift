@@ -67,6 +67,50 @@ struct RestartTests {
         #expect(worker.start(orphan.job, attempt: 1) == [.go(orphan.job.attempt(1))])
     }
 
+    /// A delivery that was not begun, under two brokers with the same number, and the second one has its GO.
+    private struct Twins {
+        let first: Worker
+        let second: Worker
+        let bus: Scenario
+        let held: WorkerReady.Held
+
+        init() {
+            let before = Scenario { $0.hasJournal = true }
+            first = before.readyWorker("first")
+            before.attached().request("a")
+            before.commit()
+            let job = first.takeJobs()[0]
+            bus = before.restarted()
+            second = bus.worker("second")
+            second.ready()
+            #expect(second.credit(10) == [.job(job)])
+            second.start(job, attempt: 1)
+            bus.commit()
+            #expect(second.take() == [.go(job.attempt(1))])
+            held = WorkerReady.Held(key: job.attempt(0), bodyHash: BodyHash(1, 2, 3, 4), state: .waiting)
+        }
+    }
+
+    @Test("a delivery without GO of the broker before the last does not pass for one that has it")
+    func sameNumberOfTwoBrokers() {
+        let twins = Twins()
+        let bus = twins.bus.restarted()
+        let drop = Worker.Received.welcome(keep: [], drop: [twins.held.key])
+        #expect(bus.worker("first").ready(held: [twins.held]).contains(drop))
+        var calling = twins.held
+        calling.state = .calling
+        let keep = Worker.Received.welcome(keep: [calling.key], drop: [])
+        #expect(bus.worker("second").ready(held: [calling]).contains(keep))
+    }
+
+    @Test("nor does it take the GO of a worker whose connection broke")
+    func sameNumberUnderOneBroker() {
+        let twins = Twins()
+        twins.second.disconnect()
+        let drop = Worker.Received.welcome(keep: [], drop: [twins.held.key])
+        #expect(twins.bus.worker("first").ready(held: [twins.held]).contains(drop))
+    }
+
     @Test("a result that its worker kept ends the request")
     func finished() {
         let orphan = Orphan()

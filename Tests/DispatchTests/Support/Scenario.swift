@@ -87,10 +87,16 @@ final class Scenario {
 
     /// A new broker on the journal of this one; everybody else starts anew too. The clock goes on.
     func restarted(after pause: Duration = .zero) -> Scenario {
-        let successor = Scenario { $0 = self.configuration }
+        let successor = Scenario {
+            $0 = self.configuration
+            $0.epoch += 1
+        }
         successor.connectionLast = connectionLast + 100
         successor.now = now.advanced(by: pause)
-        successor.dispatcher = Dispatcher(configuration: configuration, now: successor.now)
+        successor.dispatcher = Dispatcher(configuration: successor.configuration, now: successor.now)
+        if let last = journal.requests.keys.max() {
+            successor.dispatcher.restore(numberLast: last, epochLast: configuration.epoch)
+        }
         successor.journal = journal
         for (key, hash, due) in journal.forgotten {
             successor.dispatcher.restoreForgotten(key, body: hash, until: due)

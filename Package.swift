@@ -15,8 +15,13 @@ let house: [SwiftSetting] = [
 ]
 
 /// A library target under `Sources/`.
-func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: house)
+///
+/// - Parameter isHot: Every instruction of it counts. Exclusive access to its properties is then checked at run time in
+///   debug builds only, and so in all tests; the checks would be 5 % of the broker's instructions. Not for what a
+///   library product needs: others could not depend on that.
+func layer(_ name: String, _ dependencies: [Target.Dependency] = [], isHot: Bool = false) -> Target {
+    let unchecked = SwiftSetting.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    return .target(name: name, dependencies: dependencies, swiftSettings: isHot ? house + [unchecked] : house)
 }
 
 /// The tests of the targets named in `dependencies`.
@@ -53,7 +58,7 @@ let package = Package(
 
         // Pure cores: no I/O, no clock.
         layer("BusProtocol", ["CoreTypes", "JSON"]),
-        layer("Dispatch", ["BusProtocol", "CoreTypes"]),
+        layer("Dispatch", ["BusProtocol", "CoreTypes"], isHot: true),
         layer("Resilience", ["BusProtocol", "CoreTypes", "JSON"]),
         layer("Dialects", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
         layer("Simulation", ["BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal", "Resilience"]),
@@ -61,13 +66,18 @@ let package = Package(
         // Shells round the cores.
         layer("Configuration", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
         layer("Journal", ["BusProtocol", "CoreTypes", "EventLoop", "SQLite"]),
-        layer("Broker", ["BusProtocol", "CCrypto", "CoreTypes", "Dispatch", "EventLoop", "JSON", "Journal", "ZeroMQ"]),
+        layer(
+            "Broker",
+            ["BusProtocol", "CCrypto", "CoreTypes", "Dispatch", "EventLoop", "JSON", "Journal", "ZeroMQ"],
+            isHot: true
+        ),
         layer(
             "Worker",
             [
                 "BusProtocol", "CCrypto", "Configuration", "CoreTypes", "Dialects", "EventLoop", "HTTPTransport",
                 "JSON", "Resilience", "ZeroMQ",
-            ]
+            ],
+            isHot: true
         ),
         layer("Telemetry", ["BusProtocol", "CoreTypes", "EventLoop", "JSON", "SQLite", "ZeroMQ"]),
         layer("MockProvider", ["CoreTypes", "EventLoop", "JSON"]),

@@ -18,10 +18,14 @@ extension BrokerService {
         dispatcher.handle(event, now: loop.now(), into: &effects)
         var batch: [DispatchEffect] = []
         swap(&batch, &effects)
-        // From the end, so that an effect is taken out and not copied.
-        batch.reverse()
-        while let effect = batch.popLast() { perform(effect, inHand: inHand) }
+        // Swapped out, because a copy would retain all that an effect holds.
+        var effect = DispatchEffect.forget(JobNumber(0))
+        for index in batch.indices {
+            swap(&effect, &batch[index])
+            perform(effect, inHand: inHand)
+        }
         dispatcher.keptBytes = store.terminalBytes
+        batch.removeAll(keepingCapacity: true)
         if effects.isEmpty { swap(&batch, &effects) }
         scheduleWake()
     }
@@ -143,7 +147,7 @@ extension BrokerService {
 
     private func sendNow(toAgent message: UnsentMessage, _ sockets: BrokerSockets) {
         let (path, verb, id, header, body) = (message.path, message.verb, message.id, message.header, message.body)
-        let isParked = agents[path.connection].map { !$0.outbox.isEmpty } ?? false
+        let isParked = !parkedAgents.isEmpty && parkedAgents.contains(path.connection)
         let isFull =
             isParked
             || isBlocked {
@@ -162,7 +166,7 @@ extension BrokerService {
     private func sendNow(toWorker message: UnsentMessage, _ sockets: BrokerSockets) {
         let (verb, id, header, body) = (message.verb, message.id, message.header, message.body)
         let connection = message.path.connection
-        let isParked = workers[connection].map { !$0.outbox.isEmpty } ?? false
+        let isParked = !parkedWorkers.isEmpty && parkedWorkers.contains(connection)
         let isFull =
             isParked
             || isBlocked {

@@ -39,7 +39,7 @@ extension BrokerService {
     }
 
     private func tenant(of connection: ConnectionID, _ message: Multipart) -> Tenant? {
-        if let entry = agents[connection] { return .user(entry.uid) }
+        if let user = agents.user(of: connection) { return .user(user) }
         guard let peer = message.peerAddress else { return nil }
         // The end of a connection that had the same descriptor must not be taken for the end of this one.
         sockets?.drainAgentEvents()
@@ -85,7 +85,7 @@ extension BrokerService {
             refuseRoutingID(message, received.envelope, id: received.id(in: message), on: sockets?.workers)
             return
         }
-        if workers[connection] == nil {
+        if !workers.contains(connection) {
             // The end of a connection that had the same descriptor must not be taken for the end of this one.
             sockets?.drainWorkerEvents()
             let peer = message.peerAddress
@@ -103,7 +103,9 @@ extension BrokerService {
         case .message(.event(let eventClass), _, let body):
             publish(eventClass, json: frames.frameBytes(body.lowerBound - 1))
         case .message(let workerMessage, _, let body):
-            let pid = workers[connection]?.pid
+            // Only a session's begin needs it, and only then is it looked up.
+            var pid: Int32?
+            if case .ready = workerMessage { pid = workers[connection]?.pid }
             process(.worker(connection, workerMessage, pid: pid), inHand: MessageInHand(frames, body: body))
             guard case .ready = workerMessage else { return }
             if let pid { processes?.watch(pid, for: connection) }

@@ -183,6 +183,7 @@ public actor BrokerService {
         let now = loop.now()
         noticeStall(now)
         askJournal()
+        sockets?.drainSubscriptions()
         if now >= snapshotDue { publishSnapshot() }
         forgetLostWorkers()
         finishIfDrained()

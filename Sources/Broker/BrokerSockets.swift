@@ -6,6 +6,8 @@ import ZeroMQ
 final class BrokerSockets {
     /// Frames of a message that are looked at: the protocol's most, and the routing id.
     static let frameCountMax = 32
+    /// Subscriptions that are received at a time.
+    private static let subscriptionsMax = 1024
 
     let agents: Socket
     let workers: Socket
@@ -18,6 +20,7 @@ final class BrokerSockets {
     private var attached: [LoopSocket] = []
     private var workerReceiver: LoopSocket?
     private var agentReceiver: LoopSocket?
+    private var telemetryReceiver: LoopSocket?
 
     /// Binds in a directory whose lock is held.
     init(_ directory: EndpointDirectory, _ lock: EndpointLock, context: Context, epoch: Int64) throws {
@@ -62,16 +65,21 @@ final class BrokerSockets {
             onFailure: onFailure,
             onMessage: onAgentMessage
         )
+        // Sends with every request and receives a message or two a day, which may wait for ``drainSubscriptions()``.
+        let telemetryReceiver = try LoopSocket(
+            telemetry,
+            on: loop,
+            asksWhenTouched: false,
+            onFailure: onFailure
+        ) { message in
+            // The first byte of a subscription is 1, of its end 0 (zmq_socket(3), ZMQ_XPUB).
+            let begins = unsafe message.withBytes(at: 0) { bytes in unsafe bytes.first == 1 }
+            if begins { onSubscription() }
+        }
         self.workerReceiver = workerReceiver
         self.agentReceiver = agentReceiver
-        attached = [
-            workerReceiver, agentReceiver,
-            try LoopSocket(telemetry, on: loop, onFailure: onFailure) { message in
-                // The first byte of a subscription is 1, of its end 0 (zmq_socket(3), ZMQ_XPUB).
-                let begins = unsafe message.withBytes(at: 0) { bytes in unsafe bytes.first == 1 }
-                if begins { onSubscription() }
-            },
-        ]
+        self.telemetryReceiver = telemetryReceiver
+        attached = [workerReceiver, agentReceiver, telemetryReceiver]
         try agentMonitor.attach(to: loop, onFailure: onFailure, onEvent: onAgentEvent)
         try workerMonitor.attach(to: loop, onFailure: onFailure, onEvent: onWorkerEvent)
     }
@@ -81,6 +89,9 @@ final class BrokerSockets {
 
     /// Receives everything that agents have sent so far.
     func drainAgents() { agentReceiver?.drain(limit: 1 << 20) }
+
+    /// Receives the subscriptions to telemetry that came so far; to be called now and then.
+    func drainSubscriptions() { telemetryReceiver?.drain(limit: Self.subscriptionsMax) }
 
     /// Reports everything that happened to agents' connections so far. Not inside the handler of these events.
     func drainAgentEvents() { agentMonitor.drain() }
@@ -96,6 +107,7 @@ final class BrokerSockets {
         attached = []
         workerReceiver = nil
         agentReceiver = nil
+        telemetryReceiver = nil
         for socket in [agents, workers, telemetry] { socket.close() }
         for name in [SocketName.telemetry, SocketName.workers, SocketName.agents] {
             guard let path = try? directory.socketPath(name) else { continue }

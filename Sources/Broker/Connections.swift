@@ -21,6 +21,12 @@ struct Connections {
         _modify { yield &entries[connection] }
     }
 
+    /// True from a connection's first message on.
+    func contains(_ connection: ConnectionID) -> Bool { entries.index(forKey: connection) != nil }
+
+    /// The user on whose behalf a connection was made; nil for one that is not known.
+    func user(of connection: ConnectionID) -> UInt32? { entries[connection]?.uid }
+
     /// Enters a connection at its first message. Gives the connection whose descriptor it has taken over, if that one's
     /// end was not seen yet.
     mutating func enter(_ connection: ConnectionID, _ entry: Entry) -> ConnectionID? {

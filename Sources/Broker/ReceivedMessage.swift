@@ -32,7 +32,7 @@ struct ReceivedMessage: FrameSource {
 extension BorrowedFrames {
     /// Takes the frames of a message on a ROUTER, without the routing id in front.
     func refill(with message: Multipart) {
-        unsafe refill(message.count - 1, of: message.frameCount - 1) { unsafe message.unsafeBytes(at: $0 + 1) }
+        unsafe refill(message.count - 1, of: message.frameCount - 1) { unsafe message.lendFrames(from: 1, to: $0) }
     }
 }
 

@@ -27,11 +27,16 @@
     /// - Parameters:
     ///   - count: Frames that can be read.
     ///   - frameCount: Frames that the message had on the wire.
-    ///   - frame: Gives the bytes of each frame; valid until the next call.
-    @unsafe public func refill(_ count: Int, of frameCount: Int, _ frame: (Int) -> UnsafeRawBufferPointer) {
-        held = min(count, capacity)
+    ///   - lend: Writes where each frame lies, valid until the next call, in as many places as this object has for them.
+    @unsafe public func refill(
+        _ count: Int,
+        of frameCount: Int,
+        _ lend: (UnsafeMutableBufferPointer<UnsafeRawBufferPointer>) -> Void
+    ) {
+        let held = min(count, capacity)
+        self.held = held
         self.frameCount = frameCount
-        for index in 0..<held { unsafe pointers[index] = unsafe frame(index) }
+        unsafe lend(UnsafeMutableBufferPointer(start: pointers, count: held))
     }
 
     @inline(__always)

@@ -30,6 +30,6 @@ struct ReceivedFrames {
 extension BorrowedFrames {
     /// Takes the frames of a message.
     func refill(with message: Multipart) {
-        unsafe refill(message.count, of: message.frameCount) { unsafe message.unsafeBytes(at: $0) }
+        unsafe refill(message.count, of: message.frameCount) { unsafe message.lendFrames(from: 0, to: $0) }
     }
 }

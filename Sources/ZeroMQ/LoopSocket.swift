@@ -14,6 +14,7 @@ public final class LoopSocket {
     private let onMessage: (Multipart) -> Void
     private let onFailure: (ZeroMQError) -> Void
     private var turn: TurnID?
+    private let asksWhenTouched: Bool
     private var isReady = true
     private var isReceiving = false
 
@@ -22,6 +23,8 @@ public final class LoopSocket {
     /// - Parameters:
     ///   - socket: Must stay open until ``detach()``.
     ///   - frameCountMax: Frames of a message that are kept, see ``Multipart``.
+    ///   - asksWhenTouched: False for a socket that sends much and receives seldom: what came while it sent may then be
+    ///     seen late, at its next edge or ``drain(limit:)``, which the owner calls now and then.
     ///   - onFailure: Called once when no message can be received any more, for example because the context was shut
     ///     down; the socket is detached by then.
     ///   - onMessage: Gets each message; the buffer is used again when it returns.
@@ -30,11 +33,13 @@ public final class LoopSocket {
         _ socket: Socket,
         on loop: EventLoop,
         frameCountMax: Int = 32,
+        asksWhenTouched: Bool = true,
         onFailure: @escaping (ZeroMQError) -> Void = { _ in },
         onMessage: @escaping (Multipart) -> Void
     ) throws(SystemError) {
         self.socket = socket
         self.loop = loop
+        self.asksWhenTouched = asksWhenTouched
         message = Multipart(frameCountMax: frameCountMax)
         self.onMessage = onMessage
         self.onFailure = onFailure
@@ -81,7 +86,7 @@ public final class LoopSocket {
     }
 
     private func receive(budget: Int) -> Bool {
-        guard isReady || socket.isTouched else { return false }
+        guard isReady || (asksWhenTouched && socket.isTouched) else { return false }
         // Messages that were handled may have led to calls on other sockets, so the loop must ask those again.
         return drain(limit: budget) > 0
     }

@@ -81,6 +81,16 @@ public import CoreTypes
         return unsafe UnsafeRawBufferPointer(start: zmq_msg_data(frame), count: zmq_msg_size(frame))
     }
 
+    /// Writes where the frames from `start` on lie, as many as there are places; valid as those of
+    /// ``unsafeBytes(at:)``.
+    @unsafe public func lendFrames(from start: Int, to places: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>) {
+        precondition(start >= 0 && start + places.count <= count, "the message has not so many frames")
+        for index in places.indices {
+            let frame = unsafe frames + (start + index)
+            unsafe places[index] = UnsafeRawBufferPointer(start: zmq_msg_data(frame), count: zmq_msg_size(frame))
+        }
+    }
+
     /// A frame, copied.
     public func array(at index: Int) -> [UInt8] {
         unsafe withBytes(at: index) { unsafe [UInt8]($0) }

@@ -106,10 +106,9 @@ extension JSONReader {
 
     /// A word of a closed list.
     func word<Word: RawRepresentable<String> & CaseIterable>(_ type: Word.Type) throws(JSONError) -> Word {
-        let words = Word.allCases.map(\.rawValue)
-        let text = try oneOf(words)
-        guard let word = Word(rawValue: text) else { preconditionFailure("\(text) is a raw value of \(type)") }
-        return word
+        if let word = Word(rawValue: try string()) { return word }
+        let text = try oneOf(Word.allCases.map(\.rawValue))
+        preconditionFailure("\(text) is no raw value of \(type)")
     }
 
     /// A 32-bit number from `lowest` on.

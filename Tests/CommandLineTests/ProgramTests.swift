@@ -8,7 +8,8 @@ import Testing
 
 @testable import understudy
 
-/// The program itself, as a process.
+/// The program itself, as a process. It is killed with its owner, and when the task that waits for its end is cancelled;
+/// and it is reaped in any case, for a zombie keeps the testing library from seeing the ends of its own children.
 final class Program: Sendable {
     /// The binary that the build put beside the tests.
     static let path: String = {
@@ -40,12 +41,21 @@ final class Program: Sendable {
                 environment: environment.merging(inherited) { mine, _ in mine }
             )
             do {
-                unsafe process = try ChildProcess(loop: loop, command: command) { continuation.yield($0) }
+                unsafe process = try ChildProcess(loop: loop, command: command) { [loop] report in
+                    continuation.yield(report)
+                    if case .ended = report { loop.shutDown() }
+                }
             } catch {
                 continuation.yield(.line(Array("\(error)".utf8)))
                 continuation.yield(.ended(.notStarted("\(error)")))
+                loop.shutDown()
             }
         }
+    }
+
+    deinit {
+        nonisolated(unsafe) let process = unsafe process
+        loop.execute { unsafe process?.signal(SIGKILL) }
     }
 
     func signal(_ number: CInt) {
@@ -64,8 +74,8 @@ final class Program: Sendable {
             }
             if ending != nil { break }
         }
-        loop.execute { [self] in unsafe process = nil }
-        loop.shutDown()
+        // Cancelled, and nobody waits for it any more.
+        if ending == nil { signal(SIGKILL) }
         await loop.ended()
         return (lines, ending)
     }

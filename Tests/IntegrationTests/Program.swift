@@ -5,7 +5,8 @@ import Synchronization
 
 @testable import understudy
 
-/// A process with what it printed. It is killed with its owner, and when the task that waits for it is cancelled.
+/// A process with what it printed. It is killed with its owner, and when the task that waits for it is cancelled; and it
+/// is reaped in any case, for a zombie keeps the testing library from seeing the ends of its own children.
 final class Program: Sendable {
     /// How a process ended and all it printed, both outputs in one.
     struct Outcome: Sendable {
@@ -100,9 +101,13 @@ final class Program: Sendable {
         )
         loop.execute { [loop, record, self] in
             do {
-                unsafe process = try ChildProcess(loop: loop, command: command) { record.take($0) }
+                unsafe process = try ChildProcess(loop: loop, command: command) { [loop] report in
+                    record.take(report)
+                    if case .ended = report { loop.shutDown() }
+                }
             } catch {
                 record.end(.notStarted("\(error)"))
+                loop.shutDown()
             }
         }
     }
@@ -111,7 +116,6 @@ final class Program: Sendable {
         let process = unsafe process
         nonisolated(unsafe) let last = process
         loop.execute { unsafe last?.signal(SIGKILL) }
-        loop.shutDown()
     }
 
     /// The process's id; 0 when it could not be started.

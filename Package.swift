@@ -53,7 +53,7 @@ let package = Package(
         // Safe wrappers of threads and C libraries.
         layer("EventLoop", ["CLinux", "CoreTypes"]),
         layer("ZeroMQ", ["CZeroMQ", "CoreTypes", "EventLoop"]),
-        layer("HTTPTransport", ["CCurl", "CoreTypes", "EventLoop"]),
+        layer("HTTPTransport", ["CCurl", "CoreTypes", "EventLoop"], isHot: true),
         layer("SQLite", ["CSQLite"]),
 
         // Pure cores: no I/O, no clock.

@@ -16,10 +16,10 @@ extension HTTPRequest {
         var bytes = 0
         for (name, value) in headers {
             bytes += name.utf8.count + value.utf8.count + 4
-            guard !name.isEmpty, name.utf8.allSatisfy(isTokenByte) else {
+            guard !name.isEmpty, isToken(name) else {
                 throw bad("header name \(name.prefix(64).debugDescription) is no token (RFC 9110, 5.6.2)")
             }
-            guard value.utf8.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 }) else {
+            guard isFieldValue(value) else {
                 throw bad("the value of header \(name.prefix(64)) has a control character")
             }
             guard !Self.refused.contains(where: { equalIgnoringCase($0, name) }) else {
@@ -36,11 +36,36 @@ extension HTTPRequest {
     }
 }
 
-private func isTokenByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"):
-        true
-    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+private func isToken(_ text: String) -> Bool {
+    let bytes = text.utf8.span
+    for index in bytes.indices where !tokenBytes.contains(bytes[index]) { return false }
+    return true
+}
+
+private func isFieldValue(_ text: String) -> Bool {
+    let bytes = text.utf8.span
+    for index in bytes.indices {
+        let byte = bytes[index]
+        guard byte >= 32 && byte != 127 || byte == 9 else { return false }
+    }
+    return true
+}
+
+/// Bytes of a token (RFC 9110, 5.6.2).
+private let tokenBytes = ASCIISet("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")
+
+/// A set of ASCII characters: a bit for each.
+private struct ASCIISet {
+    private var low: UInt64 = 0
+    private var high: UInt64 = 0
+
+    init(_ characters: String) {
+        for byte in characters.utf8 {
+            if byte < 64 { low |= 1 << byte } else { high |= 1 << (byte & 63) }
+        }
+    }
+
+    func contains(_ byte: UInt8) -> Bool {
+        byte < 128 && (byte < 64 ? low : high) >> (byte & 63) & 1 == 1
     }
 }

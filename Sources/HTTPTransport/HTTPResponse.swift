@@ -53,9 +53,12 @@ public struct HTTPResponse: Sendable {
 
 /// Compares ASCII without regard to case.
 func equalIgnoringCase(_ left: String, _ right: String) -> Bool {
-    let (left, right) = (left.utf8, right.utf8)
+    let (left, right) = (left.utf8.span, right.utf8.span)
     guard left.count == right.count else { return false }
-    return zip(left, right).allSatisfy { asciiLowercased($0) == asciiLowercased($1) }
+    for index in left.indices where left[index] != right[index] {
+        guard asciiLowercased(left[index]) == asciiLowercased(right[index]) else { return false }
+    }
+    return true
 }
 
 private func asciiLowercased(_ byte: UInt8) -> UInt8 {

@@ -133,6 +133,13 @@ struct ByteSink: Sendable {
             if marks != 0 { return index &- start &+ marks.trailingZeroBitCount &>> 3 }
             index &+= 8
         }
+        if index < text.count, text.count &- start >= 8 {
+            // The last eight bytes, of which those before `index` have been looked at and have no mark.
+            let last = text.count &- 8
+            let word = unsafe text.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: last, as: UInt64.self)
+            let marks = Byte.quoteOrControlMarks(in: UInt64(littleEndian: word))
+            return marks == 0 ? text.count &- start : last &- start &+ marks.trailingZeroBitCount &>> 3
+        }
         while index < text.count {
             let byte = text[index]
             if byte < Byte.space || byte == Byte.quote || byte == Byte.backslash { break }

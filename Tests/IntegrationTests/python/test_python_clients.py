@@ -91,7 +91,7 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
 
     async def test_attaching_to_the_request_of_another(self):
         id = new_id()
-        asking = asyncio.create_task(self.bus.ask("Who?", model="mock/ok+500", id=id, acknowledge=False))
+        asking = asyncio.create_task(self.bus.ask("Who?", model="mock/ok+2000", id=id, acknowledge=False))
         other = await self.enterAsyncContext(AsyncClient(DIRECTORY, **LASTING))
         await self.state(id, "queued", "leased", "running")
         gone = asyncio.create_task(other.attach(id))
@@ -187,7 +187,7 @@ class Asynchronous(unittest.IsolatedAsyncioTestCase):
 
     async def test_workers_die_with_work_in_hand(self):
         ids = [new_id() for _ in range(24)]
-        asked = [asyncio.create_task(self.bus.ask(id, model="mock/ok+700", id=id)) for id in ids]
+        asked = [asyncio.create_task(self.bus.ask(id, model="mock/ok+2000", id=id)) for id in ids]
         await self.state(ids[0], "running")
         for pid in children("worker"):
             os.kill(pid, signal.SIGKILL)

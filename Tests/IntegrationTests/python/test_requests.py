@@ -52,7 +52,7 @@ class Attached(BusTest):
 
     def test_get_attaches_another_connection(self):
         first, second, id = self.dealer(), self.dealer(), new_id()
-        self.check_accepted(first.ask("REQUEST", id, None, chat("mock/ok+1000")), id)
+        self.check_accepted(first.ask("REQUEST", id, None, chat("mock/ok+2000")), id)
         state = second.ask("GET", id)
         self.assertEqual(state.verb, "STATE", state)
         self.assertIn(state.header["state"], ("queued", "leased", "running"))
@@ -132,7 +132,7 @@ class LockStep(BusTest):
 
     def test_get_waits(self):
         sender, watcher, id = self.dealer(), self.req(), new_id()
-        self.check_accepted(sender.ask("REQUEST", id, None, chat("mock/ok+1500")), id)
+        self.check_accepted(sender.ask("REQUEST", id, None, chat("mock/ok+2500")), id)
         for header in (None, {"wait_ms": 0}, {"wait_ms": 5}):
             state = watcher.ask("GET", id, header)
             self.assertEqual((state.verb, state.id), ("STATE", id), state)

@@ -9,7 +9,7 @@ public struct CaseOutline: Sendable, Hashable {
 }
 
 /// What came of a case.
-public enum CaseVerdict: String, Sendable, Hashable, CaseIterable {
+public enum CaseVerdict: String, Sendable, Hashable {
     /// The peer kept the rule.
     case passed
     /// The peer broke it.

@@ -93,7 +93,7 @@ private final class ConformPrinter: @unchecked Sendable {
             case .skipped: .dim
             }
         let number = result.outline.number + String(repeating: " ", count: max(0, 4 - result.outline.number.count))
-        let word = isBroken && !result.outline.isRequired ? "advised" : result.verdict.rawValue
+        let word = Self.word(result)
         let verdict = word + String(repeating: " ", count: max(0, 8 - word.count))
         let note = result.verdict == .skipped ? " (\(result.detail))" : ""
         Console.output.line("\(number) \(Console.output.styled(verdict, style)) \(result.outline.rule)\(note)")
@@ -106,20 +106,30 @@ private final class ConformPrinter: @unchecked Sendable {
     /// Prints the end; true when no required rule is broken.
     func finish() -> Bool {
         let broken = results.filter { $0.verdict == .failed && $0.outline.isRequired }
-        let counts = CaseVerdict.allCases.map { verdict in (verdict, results.count { $0.verdict == verdict }) }
+        let advised = results.count { Self.word($0) == Self.advised }
+        let counts = ["passed", "failed", "skipped"].map { word in (word, results.count { Self.word($0) == word }) }
         if asJSON {
             var object = JSONObject()
             object["role"] = JSONValue(role.rawValue)
             object["conforms"] = JSONValue(broken.isEmpty)
-            for (verdict, count) in counts { object[verdict.rawValue] = JSONValue(count) }
+            for (word, count) in counts { object[word] = JSONValue(count) }
+            object[Self.advised] = JSONValue(advised)
             object["cases"] = .array(results.map(Self.json))
             Console.output.line("\(JSONValue.object(object))")
         } else {
-            let text = counts.map { "\($0.1) \($0.0.rawValue)" }.joined(separator: ", ")
+            var text = counts.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
+            if advised > 0 { text += ", \(advised) not as advised" }
             let names = broken.map(\.outline.number).joined(separator: ", ")
             Console.output.line("\(text)\(broken.isEmpty ? "" : "; broken: \(names)")")
         }
         return broken.isEmpty
+    }
+
+    /// For a rule that is advised and was not kept.
+    private static let advised = "advised"
+
+    private static func word(_ result: CaseResult) -> String {
+        result.verdict == .failed && !result.outline.isRequired ? advised : result.verdict.rawValue
     }
 
     private static func json(_ result: CaseResult) -> JSONValue {

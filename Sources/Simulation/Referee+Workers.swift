@@ -42,7 +42,8 @@ extension Referee {
         if !seat.isReachable {
             fail("nothing is leased to the dead", "JOB \(key) to \(seat.connection), which is disconnected or gone")
         }
-        if seat.leaseUntil <= now, case .wake = event {
+        // Leases are looked at with each beat; what is given out in between is lost unbegun, and given to another.
+        if seat.leaseUntil.advanced(by: configuration.beatInterval) <= now, case .wake = event {
             fail("nothing is leased to the dead", "JOB \(key) to \(seat.connection), whose lease is over")
         }
         if seat.credit <= 0 {

@@ -295,7 +295,7 @@ extension Referee {
         record.isForgotten = true
         live.removeAll { $0 === record }
         byKey[record.key] = nil
-        remembered[record.key] = (record.body.hash, now.advanced(by: configuration.dedup))
+        remembered[record.key] = (record.body.hash, now.advanced(by: configuration.dedup), record.number)
     }
 
     // MARK: - After the effects

@@ -16,8 +16,8 @@ final class Referee {
     /// Records whose terminal is not forgotten.
     var live: [RequestRecord] = []
     var byKey: [RequestKey: RequestRecord] = [:]
-    /// Until when a forgotten id is remembered.
-    var remembered: [RequestKey: (body: BodyHash, until: Moment)] = [:]
+    /// Until when a forgotten id is remembered, and for which request; nil for one that a journal told of.
+    var remembered: [RequestKey: (body: BodyHash, until: Moment, by: JobNumber?)] = [:]
     /// By connection number, from 1; nil for agents.
     var seats: [Seat?] = []
     /// Lock-step messages that wait for their answer; the time when a `GET` must have its `STATE`.

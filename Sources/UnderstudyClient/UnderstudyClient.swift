@@ -108,7 +108,8 @@ public actor UnderstudyClient {
 
     /// Ends the client: calls that wait fail with `closed`. The broker goes on with what it accepted.
     ///
-    /// Waits a moment until acknowledgements and cancellations that were sent have arrived.
+    /// Says goodbye to a broker that is there, and waits a moment for its answer: acknowledgements and cancellations that
+    /// were sent have arrived by then.
     public nonisolated func close() async {
         await settleLast()
         await shut(ClientError(.closed, "the client was closed"))
@@ -229,33 +230,32 @@ public actor UnderstudyClient {
 
     // MARK: Life
 
-    /// Longest wait of ``close()`` for what was sent: unsent messages do not outlive the socket.
+    /// Longest wait of ``close()`` for the broker: unsent messages do not outlive the socket.
     private static let closeWaitMax: Duration = .milliseconds(500)
-    private static let closeToken = Array("close".utf8)
 
-    /// Waits until the broker has read what was sent, or for a moment.
+    /// Says goodbye to a broker that is there, and waits for a moment until it has read all that was sent.
     private func settleLast() async {
-        guard hasUnconfirmed, failure == nil, closing == nil else { return }
+        guard failure == nil, closing == nil else { return }
         await withCheckedContinuation { waiter in
             closing = waiter
-            confirm()
+            sayBye()
             loop.schedule(at: loop.now().advanced(by: Self.closeWaitMax)) { [weak self] in
                 self?.assumeIsolated { $0.endSettling() }
             }
         }
     }
 
-    /// Asks for a `PONG`: messages of one connection are read in their order.
-    private func confirm() {
+    /// Messages of one connection are read in their order, so the `OK` stands for all of them.
+    private func sayBye() {
         hasUnconfirmed = false
-        if link?.send(AgentMessage.ping(token: Self.closeToken).encoded()) != true { endSettling() }
+        if link?.send(AgentMessage.bye.encoded()) != true { endSettling() }
     }
 
-    /// The broker has read all that was sent before the `PING`. The terminal of a cancelled request may have come
+    /// The broker has read all that was sent before the `BYE`. The terminal of a cancelled request may have come
     /// meanwhile, and its `ACK` be on its way.
-    private func confirmed() {
+    private func saidBye() {
         guard closing != nil else { return }
-        if hasUnconfirmed { confirm() } else { endSettling() }
+        if hasUnconfirmed { sayBye() } else { endSettling() }
     }
 
     private func endSettling() {
@@ -318,7 +318,6 @@ public actor UnderstudyClient {
     private func take(_ answer: AgentReply) {
         switch answer {
         case .welcome: settle(.hello, .success(.answer(answer)))
-        case .pong(Self.closeToken): confirmed()
         case .pong(let token): settle(.ping(token), .success(.answer(answer)))
         case .accepted(let id, let durability, let isDuplicate):
             flights[id]?.onAccepted?(durability, isDuplicate)
@@ -333,7 +332,8 @@ public actor UnderstudyClient {
         case .document(let id, _):
             if let subject = SystemSubject(id) { settle(.system(subject), .success(.answer(answer))) }
         case .ok(let bytes):
-            guard let id = Self.id(bytes) else { return }
+            // Only the answer to `BYE` names nothing.
+            guard let id = Self.id(bytes) else { return saidBye() }
             settle(inquiries[.acknowledge(id)] == nil ? .task(id) : .acknowledge(id), .success(.answer(answer)))
         case .error(let bytes, let error):
             guard let id = Self.id(bytes) else {

@@ -35,7 +35,7 @@ from ._values import (
 
 #: Messages taken in at once before others of the event loop have their turn.
 TURN_MAX = 256
-#: Seconds that `close` waits for acknowledgements and cancellations to arrive.
+#: Seconds that `close` waits for the broker's answer to `BYE`.
 CLOSE_WAIT_MAX = 1.0
 
 
@@ -78,21 +78,20 @@ class AsyncClient:
         self._timer_at = 0.0
         self._is_pump_due = False
         self._is_closed = False
-        # Something was sent that nobody waits for the answer of.
-        self._has_unconfirmed = False
         self._reachability = (-1.0, "")
 
     async def close(self) -> None:
         """Closes the connection. Requests go on, unless they said `cancel_on_disconnect`; who waits here gets Closed.
 
-        Waits a moment until acknowledgements and cancellations that were sent have arrived.
+        Says goodbye to a broker that is there, and waits a moment for its answer: acknowledgements and cancellations
+        that were sent have arrived by then.
         """
         if self._is_closed:
             return
-        if self._has_unconfirmed and self._core.is_connected:
+        if self._core.is_connected and asyncio.get_running_loop() is self._loop:
             # Messages of one connection are read in their order.
             with contextlib.suppress(UnderstudyError, asyncio.TimeoutError):
-                await asyncio.wait_for(self.ping(), CLOSE_WAIT_MAX)
+                await asyncio.wait_for(self._inquire(b"BYE", "", {}, (b"OK",)), CLOSE_WAIT_MAX)
         self._shut()
 
     async def __aenter__(self) -> AsyncClient:
@@ -249,7 +248,6 @@ class AsyncClient:
         try:
             result = await future
         except asyncio.CancelledError:
-            self._has_unconfirmed = True
             self._core.cancel(exchange, time.monotonic())
             self._arm()
             raise
@@ -263,7 +261,6 @@ class AsyncClient:
         """Sends an ACK and does not wait for its OK: one that is lost is no harm, the broker forgets after the ttl."""
         if self._is_closed:
             return
-        self._has_unconfirmed = True
         now = time.monotonic()
         self._core.start_inquiry(Inquiry(Outgoing(b"ACK", id), (b"OK",), self._timing, now, lambda _: None), now)
         self._arm()

@@ -62,6 +62,7 @@ extension BrokerService {
                     acceptedAt: moment(job.acceptedAt),
                     expiresAt: moment(job.expiresAt),
                     started: job.started,
+                    deaths: job.deaths,
                     ending: job.ending.map { ending in
                         RestoredRequest.Ending(
                             isReply: ending.isReply,
@@ -108,6 +109,8 @@ extension BrokerService {
             )
         case .started(let key):
             return .started(key)
+        case .died(let job, let deaths):
+            return .died(job, deaths: deaths)
         case .ended(let job, let brokerClass):
             guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
             return .ended(job, terminal, class: brokerClass, at: wall)

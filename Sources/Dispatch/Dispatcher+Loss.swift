@@ -138,6 +138,9 @@ extension Dispatcher {
         } else {
             requeueFree(job, now: now, into: &effects)
         }
+        if countsAsDeath, job.isOpen, job.durability == .disk {
+            _ = write(.died(job.number, deaths: job.deaths), into: &effects)
+        }
     }
 
     /// Back to the head of the queue, free of charge; a request that nobody takes in the end ends as poison.

@@ -30,6 +30,8 @@ public struct RestoredRequest: Sendable {
     public var expiresAt: Moment
     /// The attempts that a worker asked to begin, oldest first.
     public var started: [DeliveryKey]
+    /// Workers that died while they held it.
+    public var deaths: Int
     /// Its terminal; nil while it is open.
     public var ending: Ending?
 
@@ -40,6 +42,7 @@ public struct RestoredRequest: Sendable {
         acceptedAt: Moment,
         expiresAt: Moment,
         started: [DeliveryKey] = [],
+        deaths: Int = 0,
         ending: Ending? = nil
     ) {
         self.number = number
@@ -47,6 +50,7 @@ public struct RestoredRequest: Sendable {
         self.acceptedAt = acceptedAt
         self.expiresAt = expiresAt
         self.started = started
+        self.deaths = deaths
         self.ending = ending
     }
 }
@@ -72,6 +76,7 @@ extension Dispatcher {
         jobs[job.number] = job
         numbers[job.key] = job.number
         jobLast = max(jobLast, job.number.value)
+        job.deaths = request.deaths
         for attempt in request.started {
             job.deliveries = max(job.deliveries, attempt.delivery)
             job.lastAttempt = max(job.lastAttempt, attempt.attempt)

@@ -11,6 +11,8 @@ public enum JournalMark: Sendable, Hashable {
     case accepted(JobNumber, AcceptedFacts)
     /// A worker asked to begin this attempt: from here on a provider may have been called.
     case started(DeliveryKey)
+    /// So many workers died while they held it, which did not end it.
+    case died(JobNumber, deaths: Int)
     /// It has its terminal, which is in the job store by now. The class when the broker ended it.
     case ended(JobNumber, FailureClass?)
     /// Its terminal is gone; its id and the hash of its body stay known for so long.

@@ -7,6 +7,7 @@ struct Batch {
         let number: JobNumber
         var accepted: AcceptedRequest?
         var started: [DeliveryKey] = []
+        var deaths = 0
         var ended: Ended?
         var rememberedUntil: Int64?
     }
@@ -46,6 +47,9 @@ struct Batch {
                 break
             case .started(let key):
                 open[number]?.started.append(key)
+            case .died(_, let deaths):
+                let before = open[number]?.deaths ?? 0
+                open[number]?.deaths = max(before, deaths)
             case .ended(_, let terminal, class: let failureClass, at: let time):
                 if open[number]?.ended == nil {
                     open[number]?.ended = Ended(terminal: terminal, failureClass: failureClass, time: time)

@@ -10,6 +10,8 @@ public enum JournalEntry: Hashable, Sendable {
     case accepted(AcceptedRequest)
     /// A `GO` was asked for; the key names job, delivery and attempt. Of each delivery the last attempt is kept.
     case started(DeliveryKey)
+    /// So many workers died while they held it. The greatest number stands.
+    case died(JobNumber, deaths: Int)
     /// A request got its terminal, which takes the place of its body. The first terminal stands.
     ///
     /// The class is nil where the terminal is a worker's own and tells.
@@ -22,6 +24,7 @@ public enum JournalEntry: Hashable, Sendable {
         switch self {
         case .accepted(let request): request.number
         case .started(let delivery): delivery.job
+        case .died(let job, deaths: _): job
         case .ended(let job, _, class: _, at: _): job
         case .forgotten(let job, rememberedUntil: _): job
         }
@@ -32,7 +35,7 @@ public enum JournalEntry: Hashable, Sendable {
         switch self {
         case .accepted(let request): 512 + request.bodyByteCount
         case .ended(_, let terminal, class: _, at: _): 256 + terminal.byteCount
-        case .started, .forgotten: 64
+        case .started, .died, .forgotten: 64
         }
     }
 }

@@ -29,7 +29,10 @@ struct JournalSchema: Sendable {
             seq INTEGER PRIMARY KEY, number INTEGER NOT NULL, tenant INTEGER NOT NULL, id TEXT NOT NULL,
             hash BLOB NOT NULL, until INTEGER NOT NULL
         ) STRICT;
+        """,
         """
+        CREATE TABLE death (number INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+        """,
     ])
 
     /// The SQL of each step; each runs in a transaction of its own.

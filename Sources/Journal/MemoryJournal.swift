@@ -57,6 +57,9 @@ public struct MemoryJournal: JournalStore, Hashable, Sendable {
                 job.started.sort { $0.delivery < $1.delivery }
             }
             jobs[key.job] = job
+        case .died(let number, let deaths):
+            guard let job = jobs[number] else { return }
+            jobs[number]?.deaths = max(job.deaths, deaths)
         case .ended(let number, let terminal, class: let failureClass, at: let time):
             guard let job = jobs[number], job.ending == nil else { return }
             jobs[number]?.body = []

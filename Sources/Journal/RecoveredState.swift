@@ -71,6 +71,8 @@ public struct RecoveredJob: Hashable, Sendable {
     public var ttl: Duration
     /// The deliveries for which a `GO` was asked for, oldest first, with the last attempt of each.
     public var started: [DeliveryKey]
+    /// Workers that died while they held it.
+    public var deaths: Int
     /// How it ended; nil while it is open.
     public var ending: Ending?
     /// F4.. of an open job; empty once it has ended.
@@ -87,6 +89,7 @@ public struct RecoveredJob: Hashable, Sendable {
         expiresAt = request.expiresAt
         ttl = .milliseconds(request.ttl.wholeMilliseconds)
         started = []
+        deaths = 0
         ending = nil
         body = request.body
     }

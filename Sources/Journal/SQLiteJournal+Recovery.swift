@@ -26,13 +26,18 @@ private struct Reading {
         var state = RecoveredState(epochLast: meta.integer(0), wasClosed: meta.integer(1) != 0)
         meta.reset()
         let started = try started()
+        let deaths = try deaths()
         let select = try connection.prepare(
             """
             SELECT number, tenant, id, hash, header, body_bytes, accepted, expires, ttl, outcome, class, ended, frames
             FROM job LEFT JOIN content USING (number) ORDER BY number
             """
         )
-        while try select.step() { state.jobs.append(try job(select, started)) }
+        while try select.step() {
+            var job = try job(select, started)
+            job.deaths = deaths[job.number] ?? 0
+            state.jobs.append(job)
+        }
         state.jobs.sort { $0.number < $1.number }
         state.numberLast = state.jobs.last?.number
         let buried = try connection.prepare("SELECT number, tenant, id, hash, until FROM tombstone ORDER BY seq")
@@ -64,6 +69,19 @@ private struct Reading {
             started[number, default: []].append(DeliveryKey(job: number, delivery: delivery, attempt: attempt))
         }
         return started
+    }
+
+    private func deaths() throws(SQLiteError) -> [JobNumber: Int] {
+        var deaths: [JobNumber: Int] = [:]
+        let select = try connection.prepare("SELECT number, count FROM death")
+        while try select.step() {
+            let number = JobNumber(UInt64(bitPattern: select.integer(0)))
+            guard let count = Int(exactly: select.integer(1)), count >= 0 else {
+                throw damaged("the deaths of workers with job \(number) are out of range")
+            }
+            deaths[number] = count
+        }
+        return deaths
     }
 
     private func job(_ row: Statement, _ started: [JobNumber: [DeliveryKey]]) throws(SQLiteError) -> RecoveredJob {

@@ -10,6 +10,7 @@ final class Statements {
     private let insertJob: Statement
     private let insertContent: Statement
     private let start: Statement
+    private let die: Statement
     private let end: Statement
     private let replaceContent: Statement
     private let bury: Statement
@@ -17,6 +18,7 @@ final class Statements {
     private let deleteJob: Statement
     private let deleteContent: Statement
     private let deleteStarted: Statement
+    private let deleteDeaths: Statement
     private let oldTombstones: Statement
     private let deleteTombstones: Statement
     private let pageCount: Statement
@@ -36,6 +38,12 @@ final class Statements {
             ON CONFLICT (number, delivery) DO UPDATE SET attempt = max(attempt, excluded.attempt)
             """
         )
+        die = try connection.prepare(
+            """
+            INSERT INTO death SELECT number, ?2 FROM job WHERE number = ?1
+            ON CONFLICT (number) DO UPDATE SET count = max(count, excluded.count)
+            """
+        )
         end = try connection.prepare(
             "UPDATE job SET outcome = ?2, class = ?3, ended = ?4 WHERE number = ?1 AND outcome IS NULL"
         )
@@ -52,6 +60,7 @@ final class Statements {
         deleteJob = try connection.prepare("DELETE FROM job WHERE number = ?")
         deleteContent = try connection.prepare("DELETE FROM content WHERE number = ?")
         deleteStarted = try connection.prepare("DELETE FROM started WHERE number = ?")
+        deleteDeaths = try connection.prepare("DELETE FROM death WHERE number = ?")
         oldTombstones = try connection.prepare("SELECT seq, until FROM tombstone ORDER BY seq LIMIT ?")
         deleteTombstones = try connection.prepare("DELETE FROM tombstone WHERE seq <= ?")
         pageCount = try connection.prepare("PRAGMA page_count")
@@ -83,6 +92,7 @@ final class Statements {
         var ended = change.ended
         if let request = change.accepted, try insert(request, ended) { ended = nil }
         for key in change.started { try mark(key) }
+        if change.deaths > 0 { try die.run(Self.key(change.number), .integer(Int64(change.deaths))) }
         if let ended { try finish(change.number, ended) }
     }
 
@@ -132,7 +142,7 @@ final class Statements {
         try bury.bind(.integer(time), at: 2)
         _ = try bury.step()
         guard connection.changes == 1 else { return false }
-        for statement in [deleteJob, deleteContent, deleteStarted] {
+        for statement in [deleteJob, deleteContent, deleteStarted, deleteDeaths] {
             try statement.bind(number, at: 1)
             _ = try statement.step()
         }

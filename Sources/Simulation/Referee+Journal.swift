@@ -53,6 +53,10 @@ extension Referee {
                 return fail("writes tell what happened", "start of \(key), which was not asked for")
             }
             if record.startTickets[key] == nil { record.startTickets[key] = ticket }
+        case .died(let job, let deaths):
+            guard let record = record(job), lost.contains(job), record.durability == .disk, record.deaths == deaths
+            else { return fail("writes tell what happened", "\(deaths) deaths of workers with \(job)") }
+            record.deathTickets.append((ticket, deaths))
         case .ended(let job, let brokerClass):
             guard let index = ended.firstIndex(where: { $0.number == job }), endedWith[index] == brokerClass,
                 ended[index].durability == .disk

@@ -48,13 +48,14 @@ extension Referee {
             fail("epochs rise", "epoch \(configuration.epoch) after \(epochLast)")
         }
         epochLast = configuration.epoch
+        let committedBefore = committed
         forgetConnections()
         var found: [JobNumber: RestoredRequest] = [:]
         for request in restored { found[request.number] = request }
         let buried = Set(tombstones.map(\.key))
         for record in records where !record.isGone {
             if let request = found.removeValue(forKey: record.number) {
-                takeBack(record, request, now: now)
+                takeBack(record, request, committedBefore: committedBefore, now: now)
             } else {
                 checkMissing(record, isBuried: buried.contains(record.key), isClockSteady: isClockSteady)
             }
@@ -85,7 +86,12 @@ extension Referee {
         isJournalRefusing = false
     }
 
-    private func takeBack(_ record: RequestRecord, _ request: RestoredRequest, now: Moment) {
+    private func takeBack(
+        _ record: RequestRecord,
+        _ request: RestoredRequest,
+        committedBefore: JournalTicket,
+        now: Moment
+    ) {
         guard request.facts.key == record.key, request.facts.body == record.body, request.facts.ttl == record.ttl,
             request.facts.header.deadline == record.header.deadline, request.facts.header.onLoss == record.header.onLoss
         else { return fail("writes tell what happened", "\(record.number) came back as \(request.facts)") }
@@ -97,7 +103,13 @@ extension Referee {
         record.startTickets = [:]
         record.pendingStart = nil
         record.isForgotten = false
-        record.deaths = 0
+        let deathsKept = record.deathTickets.last { $0.ticket <= committedBefore }?.deaths ?? record.deathsBefore
+        if !(deathsKept...max(deathsKept, record.deaths)).contains(request.deaths) {
+            fail("writes tell what happened", "\(record.number) had \(record.deaths) deaths, not \(request.deaths)")
+        }
+        record.deaths = request.deaths
+        record.deathsBefore = request.deaths
+        record.deathTickets = []
         record.returns = 0
         record.expiresAt = request.expiresAt
         record.orphanedUntil = nil

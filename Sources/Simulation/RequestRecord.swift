@@ -52,6 +52,10 @@ final class RequestRecord {
     var endTicket: JournalTicket = 0
     var endWrittenAt: Moment?
     var startTickets: [DeliveryKey: JournalTicket] = [:]
+    /// The writes that tell how many workers died with it.
+    var deathTickets: [(ticket: JournalTicket, deaths: Int)] = []
+    /// How many had died when the broker at work began.
+    var deathsBefore = 0
     /// An attempt that waits for its write.
     var pendingStart: (key: DeliveryKey, session: SessionToken)?
     /// Until when its worker had time to come back, if a broker found it begun.

@@ -53,6 +53,8 @@ extension World {
             )
         case .started(let key):
             return .started(key)
+        case .died(let job, let deaths):
+            return .died(job, deaths: deaths)
         case .ended(let job, let brokerClass):
             guard let terminal = store.terminal(of: job) else { return nil }
             return .ended(job, terminal, class: brokerClass, at: wall)

@@ -115,6 +115,7 @@ extension World {
             acceptedAt: moment(job.acceptedAt),
             expiresAt: moment(job.expiresAt),
             started: job.started,
+            deaths: job.deaths,
             ending: job.ending.map {
                 RestoredRequest.Ending(isReply: $0.isReply, brokerClass: $0.failureClass, at: moment($0.endedAt))
             }

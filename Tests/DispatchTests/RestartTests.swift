@@ -111,6 +111,21 @@ struct RestartTests {
         #expect(twins.bus.worker("first").ready(held: [twins.held]).contains(drop))
     }
 
+    @Test("workers that died under the broker before count for poison")
+    func deaths() {
+        let before = Scenario { $0.hasJournal = true }
+        before.attached().request("a")
+        before.commit()
+        for name in ["first", "second"] { before.readyWorker(name).die() }
+        before.commit()
+        let bus = before.restarted()
+        let agent = bus.attached()
+        agent.get("a")
+        bus.readyWorker("third").die()
+        bus.commit()
+        #expect(agent.take() == [.broke("a", .poison)])
+    }
+
     @Test("a result that its worker kept ends the request")
     func finished() {
         let orphan = Orphan()

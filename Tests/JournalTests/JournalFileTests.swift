@@ -89,7 +89,7 @@ struct JournalFileTests {
         let error = failure()
         #expect(error?.code == .newer)
         #expect(error?.isTransient == false)
-        #expect(error?.message.contains("version 9 of the journal's tables, and this program knows 1") == true)
+        #expect(error?.message.contains("version 9 of the journal's tables, and this program knows 2") == true)
         #expect(File.read(path) == bytes)
     }
 
@@ -180,7 +180,7 @@ struct JournalFileTests {
         let changes = [
             "UPDATE job SET hash = x'00'", "UPDATE job SET id = 'no id'", "UPDATE job SET header = CAST('{' AS BLOB)",
             "UPDATE content SET frames = x'0100000009'", "UPDATE job SET tenant = -1", "DELETE FROM content",
-            "UPDATE started SET delivery = -1", "DELETE FROM meta",
+            "UPDATE started SET delivery = -1", "INSERT INTO death VALUES (1, -1)", "DELETE FROM meta",
         ]
         for (index, change) in changes.enumerated() {
             let path = "\(path)-\(index)"
@@ -195,6 +195,21 @@ struct JournalFileTests {
             #expect(try journal.recover(now: 0) == RecoveredState(), "\(change)")
             #expect(journal.setAside?.contains("is damaged") == true, "\(change): \(journal.setAside ?? "")")
         }
+    }
+
+    @Test func aFileOfTheFirstVersionIsBroughtForward() throws {
+        do {
+            var journal = try SQLiteJournal.open(path: path, settings: SQLiteJournalTests.settings)
+            try journal.commit([.accepted(.sample(1))], now: 0)
+            try journal.close()
+        }
+        do { try Connection(path: path, access: .readWrite).execute("DROP TABLE death; PRAGMA user_version = 1") }
+        var twin = MemoryJournal()
+        twin.commit([.accepted(.sample(1)), .died(JobNumber(1), deaths: 2)], now: 0)
+        var journal = try SQLiteJournal.open(path: path, settings: SQLiteJournalTests.settings)
+        #expect(journal.setAside == nil)
+        try journal.commit([.died(JobNumber(1), deaths: 2)], now: 0)
+        #expect(try journal.recover(now: 0).jobs == twin.recover(now: 0).jobs)
     }
 
     @Test func anOlderFileIsBroughtForward() throws {
@@ -219,7 +234,7 @@ struct JournalFileTests {
         _ = consume later
         let error = failure()
         #expect(error?.code == .newer)
-        #expect(error?.message.contains("version 2") == true)
+        #expect(error?.message.contains("version 3") == true)
     }
 
     @Test func tombstonesDoNotPileUp() throws {

@@ -33,7 +33,10 @@ struct RandomEntries {
         switch number(below: 100) {
         case 0..<30:
             return accept()
-        case 30..<50:
+        case 30..<34:
+            guard let job = open.randomElement(using: &generator) else { return accept() }
+            return .died(job, deaths: 1 + number(below: 3))
+        case 34..<50:
             guard let job = open.randomElement(using: &generator) else { return accept() }
             let delivery = (deliveries[job] ?? 0) + 1
             // Now and then the same one again.
@@ -52,6 +55,8 @@ struct RandomEntries {
             return .forgotten(JobNumber(last + 1000), rememberedUntil: now + 1)
         case 98:
             return end(ended.randomElement(using: &generator) ?? JobNumber(last + 1000))
+        case 99 where Bool.random(using: &generator):
+            return .died(JobNumber(last + 1000), deaths: 1)
         default:
             return .started(DeliveryKey(job: JobNumber(last + 1000), delivery: 1, attempt: 1))
         }

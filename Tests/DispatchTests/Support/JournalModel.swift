@@ -18,6 +18,8 @@ struct JournalModel {
             )
         case .started(let key):
             requests[key.job]?.started.append(key)
+        case .died(let job, let deaths):
+            requests[job]?.deaths = deaths
         case .ended(let job, let brokerClass):
             requests[job]?.ending = RestoredRequest.Ending(
                 isReply: brokerClass == nil,
@@ -35,7 +37,7 @@ extension JournalMark {
     /// The request it is about.
     var job: JobNumber {
         switch self {
-        case .accepted(let job, _), .ended(let job, _), .forgotten(let job, _): job
+        case .accepted(let job, _), .died(let job, _), .ended(let job, _), .forgotten(let job, _): job
         case .started(let key): key.job
         }
     }

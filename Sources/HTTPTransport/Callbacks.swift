@@ -29,8 +29,14 @@ let connectionCallback: curl_opensocket_callback = { address, _, target in
     // libcurl's own way leaves the socket open in child processes.
     let type = unsafe target.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
     let descriptor = unsafe socket(target.pointee.family, type, target.pointee.protocol)
-    if descriptor < 0 { call.connectionFailed(errno) }
+    if descriptor < 0 { call.connectionFailed(errno) } else { call.transport.opened(descriptor) }
     return descriptor
+}
+
+/// A connection that ``connectionCallback`` opened is over, perhaps long after its last call.
+let closingCallback: curl_closesocket_callback = { address, descriptor in
+    guard let address = unsafe address else { return close(descriptor) }
+    return unsafe Unmanaged<HTTPTransport>.fromOpaque(address).takeUnretainedValue().close(descriptor)
 }
 
 /// The request is about to leave.

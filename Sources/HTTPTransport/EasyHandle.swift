@@ -57,6 +57,9 @@ final class EasyHandle {
         try unsafe check("HEADER", ccurl_easy_set_write_function(pointer, CURLOPT_HEADERFUNCTION, headCallback))
         try unsafe check("OPENSOCKETDATA", ccurl_easy_set_pointer(pointer, CURLOPT_OPENSOCKETDATA, address))
         try unsafe check("OPENSOCKET", ccurl_easy_set_socket_function(pointer, connectionCallback))
+        let transport = unsafe Unmanaged.passUnretained(call.transport).toOpaque()
+        try unsafe check("CLOSESOCKETDATA", ccurl_easy_set_pointer(pointer, CURLOPT_CLOSESOCKETDATA, transport))
+        try unsafe check("CLOSESOCKET", ccurl_easy_set_closing_function(pointer, closingCallback))
         try unsafe check("PREREQDATA", ccurl_easy_set_pointer(pointer, CURLOPT_PREREQDATA, address))
         try unsafe check("PREREQ", ccurl_easy_set_prereq_function(pointer, requestCallback))
     }

@@ -1,35 +1,60 @@
 import CCurl
 import CoreTypes
 import EventLoop
+import Glibc
 
 // Between the event loop and libcurl: readiness and timers go in, ended transfers come out.
 extension HTTPTransport {
     /// Most handlers told in one go, so that handlers that start calls which fail at once cannot hold the loop.
     private static let toldPerTurnMax = 256
 
-    /// Watches, changes or forgets a socket (`interest` nil); the error when the loop cannot watch it.
+    /// Watches, changes or releases a socket (`interest` nil); the error when the loop cannot watch it.
     func watch(_ socket: CInt, _ interest: Interest?) -> SystemError? {
         guard let interest else {
-            if watched.remove(socket) != nil { loop.unwatch(socket) }
+            if !sockets.released(socket) { unwatch(socket) }
             return nil
         }
-        guard watched.insert(socket).inserted else {
+        if sockets.isWatched(socket) {
             loop.update(socket, interest)
-            return nil
-        }
-        do throws(SystemError) {
-            try loop.watch(socket, interest) { [self] readiness in
-                var events: CInt = 0
-                if !readiness.isDisjoint(with: [.read, .hangUp]) { events |= CURL_CSELECT_IN }
-                if readiness.contains(.write) { events |= CURL_CSELECT_OUT }
-                if readiness.contains(.error) { events |= CURL_CSELECT_ERR }
-                act(socket: socket, events: events)
+        } else {
+            do throws(SystemError) {
+                try loop.watch(socket, interest) { [self] in happened($0, on: socket) }
+            } catch {
+                return error
             }
-            return nil
-        } catch {
-            watched.remove(socket)
-            return error
         }
+        sockets.wanted(socket)
+        return nil
+    }
+
+    private func happened(_ readiness: Readiness, on socket: CInt) {
+        // Closed by its peer, nearly always; libcurl finds out before it uses the connection.
+        guard !sockets.isIdle(socket) else { return unwatch(socket) }
+        var events: CInt = 0
+        if !readiness.isDisjoint(with: [.read, .hangUp]) { events |= CURL_CSELECT_IN }
+        if readiness.contains(.write) { events |= CURL_CSELECT_OUT }
+        if readiness.contains(.error) { events |= CURL_CSELECT_ERR }
+        act(socket: socket, events: events)
+    }
+
+    private func unwatch(_ socket: CInt) {
+        guard sockets.isWatched(socket) else { return }
+        loop.unwatch(socket)
+        sockets.unwatched(socket)
+    }
+
+    /// A connection's socket was made.
+    func opened(_ socket: CInt) {
+        // Of an earlier owner of the number.
+        unwatch(socket)
+        sockets.opened(socket)
+    }
+
+    /// A connection is over: closes its socket.
+    func close(_ socket: CInt) -> CInt {
+        unwatch(socket)
+        sockets.closed(socket)
+        return Glibc.close(socket)
     }
 
     /// Lets libcurl work on a socket, or on its timers, and then sees to what came of it.

@@ -23,7 +23,7 @@ public final class HTTPTransport {
     var isInsideLibrary = false
     var isSettling = false
     var isShutDown = false
-    var watched: Set<CInt> = []
+    var sockets = SocketTable()
     private var timer: TimerID?
     private var settleTimer: TimerID?
     private var origins = OriginReader()
@@ -194,8 +194,8 @@ public final class HTTPTransport {
         idleHandles.removeAll()
         if let multi = unsafe multi { unsafe _ = curl_multi_cleanup(multi) }
         unsafe multi = nil
-        for socket in watched { loop.unwatch(socket) }
-        watched.removeAll()
+        for socket in sockets.watched { loop.unwatch(socket) }
+        sockets = SocketTable()
         if let timer { loop.cancel(timer) }
         timer = nil
         if let settleTimer { loop.cancel(settleTimer) }

@@ -29,7 +29,13 @@ extension BrokerFailure {
         }
         meta.endArray()
         meta.endObject()
-        let header = FailureHeader(reason, message: message, meta: Bytes(meta.finished()))
+        // Without a GO no provider was called.
+        let header = FailureHeader(
+            reason,
+            message: message,
+            billed: attempts == 0 ? .no : nil,
+            meta: Bytes(meta.finished())
+        )
         return StoredTerminal(.failure, header: Bytes(header.encoded))
     }
 }

@@ -28,7 +28,7 @@ extension BrokerService {
         dispatcher = Dispatcher(configuration: configuration, now: loop.now())
         journalByteCount = journal.byteCount
         if let last = state.numberLast { dispatcher.restore(numberLast: last, epochLast: state.epochLast) }
-        restore(state, wall: wall)
+        restore(state.withoutFuture(now: wall, dedup: configuration.dedup), wall: wall)
         self.journal = try JournalWriter(journal: journal) { report in
             self.loop.execute { self.assumeIsolated { $0.take(report) } }
         }

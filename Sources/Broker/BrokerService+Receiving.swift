@@ -56,12 +56,8 @@ extension BrokerService {
         switch event.kind {
         case .disconnected, .accepted:
             guard let connection = agents.end(descriptor: CInt(event.value)) else { return }
-            // Later, because this may be inside the handler of another agent's message.
-            later { broker in
-                // What it had sent before it left still counts.
-                broker.sockets?.drainAgents()
-                broker.agentGone(connection)
-            }
+            // What it had sent before it left still counts.
+            after { $0.drainAgents() } then: { $0.agentGone(connection) }
         case .acceptFailed:
             log("an agent could not connect: error \(event.value); too few file descriptors?")
         default:
@@ -129,10 +125,7 @@ extension BrokerService {
         case .disconnected, .accepted:
             guard let connection = workers.end(descriptor: CInt(event.value)) else { return }
             // Later, because this may be inside the handler of another worker's message.
-            later { broker in
-                broker.process(.workerDisconnected(connection))
-                broker.sockets?.drainWorkers()
-            }
+            after { _ in false } then: { $0.process(.workerDisconnected(connection)) }
         case .acceptFailed:
             log("a worker could not connect: error \(event.value); too few file descriptors?")
         default:
@@ -140,11 +133,22 @@ extension BrokerService {
         }
     }
 
-    /// Does `work` in a turn of its own, unless the broker has ended by then.
-    private func later(_ work: @escaping @Sendable (isolated BrokerService) -> Void) {
-        loop.execute {
-            self.assumeIsolated { broker in
-                if broker.sockets != nil { work(broker) }
+    /// Parts of ``after(_:partsMax:then:)``: more than the pipes of a hundred busy peers hold.
+    static var drainedPartsMax: Int { 2048 }
+
+    /// Does `work` in a later turn, unless the broker has ended by then: when `drain`, which receives a part of what waits
+    /// at a time, has said that nothing is left. Nobody who sends without end delays it, or anyone else, for long.
+    func after(
+        _ drain: @escaping (BrokerSockets) -> Bool,
+        partsMax: Int = BrokerService.drainedPartsMax,
+        then work: @escaping (isolated BrokerService) -> Void
+    ) {
+        loop.schedule(at: loop.now()) {
+            guard let sockets = self.sockets else { return }
+            if drain(sockets), partsMax > 1 {
+                self.after(drain, partsMax: partsMax - 1, then: work)
+            } else {
+                work(self)
             }
         }
     }

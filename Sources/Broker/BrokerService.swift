@@ -41,6 +41,7 @@ public actor BrokerService {
     /// What goes to the journal after that.
     var unwritten: [JournalWriter.Item] = []
     private var sendingTurn: TurnID?
+    private var snapshotTimer: TimerID?
     var lastTick: Moment
     var snapshotDue: Moment
     /// Connections with something in their outbox.
@@ -122,7 +123,7 @@ public actor BrokerService {
             onWorkerMessage: { self.receive(workerMessage: $0) },
             onAgentEvent: { self.agentConnection($0) },
             onWorkerEvent: { self.workerConnection($0) },
-            onSubscription: { self.publishSnapshot() },
+            onSubscription: { self.publishSnapshotSoon() },
             onFailure: { self.finish(.failure($0)) }
         )
         // Behind those that receive.
@@ -220,6 +221,15 @@ public actor BrokerService {
         wakeDue = .distantFuture
         noticeStall(loop.now())
         process(.wake)
+    }
+
+    /// For subscribers that came now; many often come at once.
+    private func publishSnapshotSoon() {
+        guard snapshotTimer == nil else { return }
+        snapshotTimer = loop.schedule(at: loop.now().advanced(by: .milliseconds(20))) {
+            self.snapshotTimer = nil
+            self.publishSnapshot()
+        }
     }
 
     func publishSnapshot() {

@@ -84,11 +84,11 @@ final class BrokerSockets {
         try workerMonitor.attach(to: loop, onFailure: onFailure, onEvent: onWorkerEvent)
     }
 
-    /// Receives everything that workers have sent so far.
-    func drainWorkers() { workerReceiver?.drain(limit: 1 << 20) }
+    /// Receives what workers have sent so far, a turn's share at most; false when that is all.
+    func drainWorkers() -> Bool { workerReceiver?.drain(limit: EventLoop.turnBudget) == EventLoop.turnBudget }
 
-    /// Receives everything that agents have sent so far.
-    func drainAgents() { agentReceiver?.drain(limit: 1 << 20) }
+    /// Receives what agents have sent so far, a turn's share at most; false when that is all.
+    func drainAgents() -> Bool { agentReceiver?.drain(limit: EventLoop.turnBudget) == EventLoop.turnBudget }
 
     /// Receives the subscriptions to telemetry that came so far; to be called now and then.
     func drainSubscriptions() { telemetryReceiver?.drain(limit: Self.subscriptionsMax) }

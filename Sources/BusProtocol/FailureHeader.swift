@@ -5,6 +5,8 @@ import JSON
 public struct FailureHeader: Hashable, Sendable {
     /// The registry's entry; its symbol stands in `class` too.
     public var code: ErrorCode
+    /// Whether a provider may have charged: the registry's word unless the sender knows better.
+    public var billed: ErrorCode.Billed
     /// What went wrong, for people.
     public var message: String
     /// HTTP status of the attempt shown, when there was one.
@@ -23,9 +25,11 @@ public struct FailureHeader: Hashable, Sendable {
         status: Int? = nil,
         model: String? = nil,
         providerError: Bytes? = nil,
+        billed: ErrorCode.Billed? = nil,
         meta: Bytes? = nil
     ) {
         code = ErrorCode(failure)
+        self.billed = billed ?? code.billed
         self.message = message
         self.status = status
         self.model = model
@@ -50,7 +54,7 @@ public struct FailureHeader: Hashable, Sendable {
         writer.member("model", model.map { ForeignText.clipped($0) })
         writeProviderError(into: &writer)
         writer.member("retry", code.retry.rawValue)
-        writer.member("billed", code.billed.rawValue)
+        writer.member("billed", billed.rawValue)
         ReplyHeader.writeMeta(meta, into: &writer)
         writer.endObject()
         return writer.bytes
@@ -81,6 +85,10 @@ public struct FailureHeader: Hashable, Sendable {
         let reader = try HeaderReader(header, .failure)
         let error = try BusError(reader)
         code = error.code
+        let billed = try reader.optional("billed") { (value) throws(JSONError) in
+            try value.word(ErrorCode.Billed.self)
+        }
+        self.billed = billed ?? error.code.billed
         message = error.message
         status = try reader.optional("status") { (value) throws(JSONError) in try value.int(in: 0...999) }
         model = try reader.optional("model") { (value) throws(JSONError) in try value.string() }

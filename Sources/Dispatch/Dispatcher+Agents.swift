@@ -133,6 +133,7 @@ extension Dispatcher {
         )
         jobs[number] = job
         numbers[key] = number
+        noteRecent(number)
         let tenantCount = tenants.activeCount
         count {
             $0.tenants = tenantCount

@@ -12,6 +12,15 @@ extension Dispatcher {
         effects.append(.drain(connection))
     }
 
+    /// The broker did not listen for so long: nobody's time to be heard has passed meanwhile.
+    mutating func stalled(for gap: Duration) {
+        for worker in workerOrder { worker.leaseUntil = worker.leaseUntil.advanced(by: gap) }
+        guard counters.orphaned > 0 else { return }
+        for job in jobs.values {
+            if case .orphaned(let until) = job.phase { job.phase = .orphaned(until: until.advanced(by: gap)) }
+        }
+    }
+
     /// Gives up `lost` workers. All of them go before anything is handed out again, so that what one of them held does
     /// not pass through the hands of the next.
     mutating func lose(

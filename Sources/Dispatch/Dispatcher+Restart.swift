@@ -75,6 +75,7 @@ extension Dispatcher {
         job.origin = job.number.value > numberBaseBefore ? .lastBroker : .earlier
         jobs[job.number] = job
         numbers[job.key] = job.number
+        noteRecent(job.number)
         jobLast = max(jobLast, job.number.value)
         job.deaths = request.deaths
         for attempt in request.started {
@@ -119,6 +120,10 @@ extension Dispatcher {
     /// The worker of an orphan did not come back.
     mutating func orphanWaitedEnough(_ number: JobNumber, now: Moment, into effects: inout [DispatchEffect]) {
         guard let job = jobs[number], case .orphaned(let until) = job.phase else { return }
+        guard until <= now else {
+            timers.add(.orphan(number), due: until)
+            return
+        }
         settleLoss(
             of: job,
             workerName: "",

@@ -8,6 +8,12 @@ extension Dispatcher {
     /// Most requests that are looked at for it.
     static var systemScanMax: Int { 4096 }
 
+    /// Notes a number for ``systemRequests(of:now:)``.
+    mutating func noteRecent(_ number: JobNumber) {
+        if recent.count == 2 * Self.systemScanMax { recent.removeFirst(Self.systemScanMax) }
+        recent.append(number)
+    }
+
     /// Answers `GET` of a reserved name.
     func system(
         _ id: RequestID,
@@ -85,12 +91,8 @@ extension Dispatcher {
                 $0.number > $1.number
             }
         } else {
-            var number = jobLast
-            for _ in 0..<Self.systemScanMax where number > 0 {
-                if let job = jobs[JobNumber(number)], job.key.tenant == tenant, gate.isOpen(job.acceptTicket) {
-                    own.append(job)
-                }
-                number -= 1
+            for number in recent.suffix(Self.systemScanMax).reversed() {
+                if let job = jobs[number], job.key.tenant == tenant, gate.isOpen(job.acceptTicket) { own.append(job) }
             }
         }
         var shown: [SystemRequest] = []

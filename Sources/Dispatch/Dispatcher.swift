@@ -25,6 +25,8 @@ public struct Dispatcher: ~Copyable {
     /// The number below the first one of the broker before; above all numbers until it is known.
     var numberBaseBefore = UInt64.max
     var waitTicketLast: UInt64 = 0
+    /// The latest numbers, oldest first: at least so many as one read looks at.
+    var recent: [JobNumber] = []
     var isStopping = false
     var gate = CommitGate()
     /// Rejected requests by reason.
@@ -88,7 +90,7 @@ public struct Dispatcher: ~Copyable {
                 lose([worker], reason: .died, now: now, into: &effects)
             }
         case .stalled(let gap):
-            for worker in workerOrder { worker.leaseUntil = worker.leaseUntil.advanced(by: gap) }
+            stalled(for: gap)
         case .committed(let ticket):
             gate.commit(through: ticket)
             while let held = gate.popOpen() { release(held, now: now, into: &effects) }

@@ -163,6 +163,11 @@ final class Referee {
             for seat in seats {
                 if let seat { seat.leaseUntil = seat.leaseUntil.advanced(by: gap) }
             }
+            for record in live {
+                guard case .orphaned(let until) = record.state else { continue }
+                record.state = .orphaned(until: until.advanced(by: gap))
+                record.orphanedUntil = until.advanced(by: gap)
+            }
         case .stop:
             isStopping = true
         case .endAll:

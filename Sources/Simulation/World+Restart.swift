@@ -76,7 +76,8 @@ extension World {
     func beginEpoch() {
         configuration.seed = random.next()
         let wall = wall
-        let (state, epoch) = configuration.hasJournal ? openJournal() : (RecoveredState(), wall)
+        let (found, epoch) = configuration.hasJournal ? openJournal() : (RecoveredState(), wall)
+        let state = found.withoutFuture(now: wall, dedup: configuration.dedup)
         configuration.epoch = epoch
         dispatcher = Dispatcher(configuration: configuration, now: now)
         store = MemoryJobStore()
@@ -126,8 +127,8 @@ extension World {
     func checkDisk() {
         guard configuration.hasJournal else { return }
         endDisk()
-        let state = journal.disk.recover(now: wall)
         let wall = wall
+        let state = journal.disk.recover(now: wall).withoutFuture(now: wall, dedup: configuration.dedup)
         func moment(_ time: Int64) -> Moment { now.advanced(by: .milliseconds(time - wall)) }
         let tombstones = state.tombstones.map {
             Referee.Remembered(key: $0.key, body: $0.bodyHash, until: moment($0.rememberedUntil))

@@ -82,9 +82,23 @@ import Testing
         )
         let header = try FailureHeader(parsing: failure.terminal.header)
         #expect(header.failureClass == .workerLost)
+        #expect(header.billed == .maybe)
         let meta = try JSONValue(parsing: try #require(header.meta))
         #expect(meta["deliveries"]?.intValue == 2)
         #expect(meta["resolved_model"] == .null)
         #expect(meta["trail"]?[0]?["lost_delivery"]?.intValue == 1)
+    }
+
+    @Test func nothingIsBilledWithoutACall() throws {
+        let failure = BrokerFailure(
+            reason: .cancelled,
+            message: "cancelled",
+            deliveries: 1,
+            attempts: 0,
+            waited: .zero,
+            duration: .zero,
+            lost: []
+        )
+        #expect(try FailureHeader(parsing: failure.terminal.header).billed == .no)
     }
 }

@@ -21,13 +21,15 @@ import Testing
 
     @Test func whatWouldExceedTheBoundIsNotTaken() {
         var outbox = Outbox()
-        let fits = outbox.append([Bytes("four"), Bytes("more")], byteCountMax: 10)
-        let exceeds = outbox.append([Bytes("abc")], byteCountMax: 10)
-        let fills = outbox.append([Bytes("ab")], byteCountMax: 10)
+        // A message costs 64 bytes, and each of its frames 96, beside what they hold.
+        let byteCountMax = 64 + 2 * 96 + 8 + 64 + 96 + 2
+        let fits = outbox.append([Bytes("four"), Bytes("more")], byteCountMax: byteCountMax)
+        let exceeds = outbox.append([Bytes("abc")], byteCountMax: byteCountMax)
+        let fills = outbox.append([Bytes("ab")], byteCountMax: byteCountMax)
         #expect([fits, exceeds, fills] == [true, false, true])
-        #expect(outbox.byteCount == 10)
+        #expect(outbox.byteCount == byteCountMax)
         outbox.removeFirst()
-        let fitsNow = outbox.append([Bytes("abc")], byteCountMax: 10)
+        let fitsNow = outbox.append([Bytes("abc")], byteCountMax: byteCountMax)
         #expect(fitsNow)
         #expect(outbox.first == [Bytes("ab")])
     }
@@ -35,7 +37,7 @@ import Testing
     @Test func roomComesBackWhileMessagesKeepComing() {
         var outbox = Outbox()
         for number in 0..<1000 {
-            let taken = outbox.append([Bytes("\(number)")], byteCountMax: 64)
+            let taken = outbox.append([Bytes("\(number)")], byteCountMax: 9 * 163)
             #expect(taken)
             if number >= 8 { outbox.removeFirst() }
         }

@@ -111,6 +111,27 @@ struct RestartTests {
         #expect(twins.bus.worker("first").ready(held: [twins.held]).contains(drop))
     }
 
+    @Test("a stall of the broker does not shorten an orphan's wait for its worker")
+    func stalled() {
+        let orphan = Orphan()
+        orphan.bus.jump(.seconds(30))
+        orphan.bus.feed(.stalled(.seconds(30)))
+        orphan.bus.feed(.wake)
+        #expect(orphan.bus.counters.orphaned == 1)
+        let worker = orphan.bus.worker()
+        worker.ready(held: [orphan.held(.calling)])
+        #expect(orphan.bus.counters.orphaned == 0 && orphan.bus.counters.leased == 1)
+    }
+
+    @Test("an orphan that a stall kept waits no longer than that")
+    func stalledAndLost() {
+        let orphan = Orphan()
+        orphan.bus.jump(.seconds(30))
+        orphan.bus.feed(.stalled(.seconds(30)))
+        orphan.bus.pass(.seconds(16))
+        #expect(orphan.bus.counters.orphaned == 0 && orphan.bus.counters.queued == 1)
+    }
+
     @Test("workers that died under the broker before count for poison")
     func deaths() {
         let before = Scenario { $0.hasJournal = true }

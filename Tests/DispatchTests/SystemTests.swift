@@ -25,6 +25,21 @@ struct SystemTests {
 
     private struct Absent: Error {}
 
+    @Test("sys.requests tells of a large table after a restart too")
+    func requestsAfterRestart() throws {
+        let before = Scenario {
+            $0.hasJournal = true
+            $0.openRequestsMax = 10_000
+        }
+        let agent = before.attached()
+        for number in 0...Dispatcher.systemScanMax { agent.request("r\(number)") }
+        before.commit()
+        let bus = before.restarted(after: .seconds(3600))
+        let (requests, isTruncated) = try requests(bus.attached())
+        #expect(isTruncated)
+        #expect(requests.map(\.id.text) == (0..<1000).map { "r\(Dispatcher.systemScanMax - $0)" })
+    }
+
     @Test("sys.health has sizes, totals, limits and the reasons of rejections")
     func health() throws {
         let bus = Scenario {

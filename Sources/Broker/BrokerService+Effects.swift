@@ -70,7 +70,7 @@ extension BrokerService {
             store.forget(job)
         case .drain(let connection):
             loop.schedule(at: loop.now().advanced(by: Self.drainPause)) {
-                self.after { $0.drainWorkers() } then: { $0.process(.workerDrained(connection)) }
+                self.after({ $0.drainWorkers() }, then: { $0.process(.workerDrained(connection)) })
             }
         case .write(let ticket, let mark):
             write(mark, ticket)

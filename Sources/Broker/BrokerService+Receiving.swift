@@ -57,7 +57,7 @@ extension BrokerService {
         case .disconnected, .accepted:
             guard let connection = agents.end(descriptor: CInt(event.value)) else { return }
             // What it had sent before it left still counts.
-            after { $0.drainAgents() } then: { $0.agentGone(connection) }
+            after({ $0.drainAgents() }, then: { $0.agentGone(connection) })
         case .acceptFailed:
             log("an agent could not connect: error \(event.value); too few file descriptors?")
         default:
@@ -125,7 +125,7 @@ extension BrokerService {
         case .disconnected, .accepted:
             guard let connection = workers.end(descriptor: CInt(event.value)) else { return }
             // Later, because this may be inside the handler of another worker's message.
-            after { _ in false } then: { $0.process(.workerDisconnected(connection)) }
+            after({ _ in false }, then: { $0.process(.workerDisconnected(connection)) })
         case .acceptFailed:
             log("a worker could not connect: error \(event.value); too few file descriptors?")
         default:

@@ -92,10 +92,15 @@ public actor Worker {
 
     /// Takes no new work, gives back what was not begun, finishes the rest within the time for it, and ends ``run()``.
     /// May be called from any thread, more than once.
-    public nonisolated func drain() {
+    public nonisolated func drain() { drain(within: options.drain) }
+
+    /// The same, however long the rest takes; ``drain()`` may still set a limit.
+    public nonisolated func retire() { drain(within: nil) }
+
+    private nonisolated func drain(within limit: Duration?) {
         loop.execute {
             self.assumeIsolated { worker in
-                let until = worker.loop.now().advanced(by: worker.options.drain)
+                let until = limit.map { worker.loop.now().advanced(by: $0) } ?? .distantFuture
                 worker.decide { $0.drain(until: until, into: &$1) }
             }
         }

@@ -112,7 +112,8 @@ struct WorkerSession {
             case .joining(let since): since.advanced(by: Self.welcomeWaitMax)
             case .open: min(beatAt, heardAt.advanced(by: lease))
             }
-        return isDraining && phase != .ended ? min(own ?? drainUntil, drainUntil) : own
+        guard isDraining, phase != .ended, drainUntil < .distantFuture else { return own }
+        return min(own ?? drainUntil, drainUntil)
     }
 
     /// Time has passed: says `BEAT`, notices a broker that fell silent, ends a drain.
@@ -238,11 +239,12 @@ struct WorkerSession {
 
     // MARK: The end
 
-    /// Takes no new work, gives back what was not begun, finishes the rest until `until`, and leaves then.
+    /// Takes no new work, gives back what was not begun, finishes the rest until `until`, and leaves then. The earliest of
+    /// several moments counts.
     mutating func drain(until: Moment, into effects: inout [WorkerEffect]) {
+        drainUntil = min(drainUntil, until)
         guard !isDraining, phase != .ended else { return }
         isDraining = true
-        drainUntil = until
         settleDrain(into: &effects)
     }
 

@@ -54,7 +54,7 @@ import Testing
     @Test func whatWasAcceptedIsKept() async throws {
         let configuration = """
             {"policy": {"backoff_base": "5ms", "backoff_cap": "20ms"},
-             "bus": {"lease": "1s", "beat": "100ms", "orphan": "5s"}}
+             "bus": {"lease": "1s", "beat": "100ms", "orphan": "5s", "drain": "500ms"}}
             """
         let bus = try await LiveBus(["--mock"], configuration: configuration)
         try await bus.run("test_durability.py")

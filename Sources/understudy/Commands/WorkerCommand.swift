@@ -17,7 +17,8 @@ struct WorkerCommand: ParsableCommand {
             from the environment or from files, as the configuration says; "understudy check" shows which are found.
 
             The first SIGTERM or Ctrl-C lets it finish what it has ("bus"."drain"), the second ends it at once; the \
-            broker gives what it had to another worker.
+            broker gives what it had to another worker. kill -HUP sets no limit: it takes nothing new and ends when its \
+            last call has.
 
             Example:
               OPENAI_API_KEY=... understudy worker --name night-shift
@@ -54,7 +55,7 @@ struct WorkerCommand: ParsableCommand {
             keys: KeyRing(of: settings, environment: ProcessEnvironment.current())
         )
         if let capacity { options.capacity = capacity }
-        try ServiceHost.run("worker", child: child.ties) { [options] loop, control in
+        try ServiceHost.run("worker", child: child.ties, canRenew: true) { [options] loop, control in
             let worker = Worker(options, context: try Context(), on: loop) { report in
                 switch report {
                 case .joined:
@@ -67,7 +68,8 @@ struct WorkerCommand: ParsableCommand {
             control.follow { try await worker.run() }
             return { urgency in
                 switch urgency {
-                case .quiet, .renew: break
+                case .quiet: break
+                case .renew: worker.retire()
                 case .graceful: worker.drain()
                 case .now: worker.stop()
                 }

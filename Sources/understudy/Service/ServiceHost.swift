@@ -8,7 +8,8 @@ import ZeroMQ
 enum StopUrgency: Sendable {
     /// Take nothing new, but stay until told to end. Comes from a supervisor that stops others first.
     case quiet
-    /// Replace what runs by new processes. Only for services that asked for it; the others end.
+    /// Make room for new processes: a supervisor replaces what runs, a worker takes nothing new and finishes what it has,
+    /// however long that takes. Only for services that asked for it; the others end.
     case renew
     /// Take nothing new, finish what runs.
     case graceful

@@ -8,6 +8,9 @@ extension Supervisor {
     /// counts are its memory.
     static let renewalOrder: [Role] = [.worker, .broker, .collector]
 
+    /// How long a worker may take for the calls that it has, far more than a call should take.
+    static let callsPatience: Duration = .seconds(3600)
+
     /// How far a renewal has come.
     struct Renewal: Hashable {
         /// Whose turn is still to come.
@@ -68,17 +71,22 @@ extension Supervisor {
         signalRenewal(0, now, &effects)
     }
 
+    /// What a process gets, and how long each is waited for. A worker may take as long for its calls as they take: to cut
+    /// them short would fail requests, or pay for them twice.
+    private func renewalSignals(for role: Role) -> [(signal: CInt, patience: Duration?)] {
+        let end: [(signal: CInt, patience: Duration?)] = [
+            (SIGTERM, role == .worker ? plan.drain : Self.endPatience), (SIGTERM, Self.killPatience), (SIGKILL, nil),
+        ]
+        return role == .worker ? [(SIGHUP, Self.callsPatience)] + end : end
+    }
+
     private mutating func signalRenewal(_ reminders: Int, _ now: Moment, _ effects: inout [Effect]) {
         guard let child = renewal?.current else { return }
-        let patience: Duration? =
-            switch reminders {
-            case 0: child.role == .worker ? plan.drain : Self.endPatience
-            case 1: Self.killPatience
-            default: nil
-            }
+        let signals = renewalSignals(for: child.role)
+        let (signal, patience) = signals[min(reminders, signals.count - 1)]
         renewal?.reminders = reminders + 1
         renewal?.next = patience.map { now.advanced(by: $0) } ?? .distantFuture
-        if reminders == 2 { effects.append(.say("\(child) does not end; killing it")) }
-        effects.append(.signal(child, reminders < 2 ? SIGTERM : SIGKILL))
+        if reminders == signals.count - 1 { effects.append(.say("\(child) does not end; killing it")) }
+        effects.append(.signal(child, signal))
     }
 }

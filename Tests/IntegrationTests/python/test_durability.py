@@ -197,6 +197,10 @@ class Durability(BusTest):
         for thread in agents:
             thread.start()
         wait_until("load", lambda: len(replies) > 20 or troubles, pause)
+        # Calls that take longer than a worker that is told to stop may; nothing may end or repeat them.
+        with self.dealer() as peer:
+            long = [self.accept(peer, "mock/ok+3000", {"on_loss": on_loss}) for on_loss in 4 * ["fail", "retry"]]
+        wait_until("long calls", lambda: self.calls().keys() >= {id.decode() for id in long}, pause)
         os.kill(UP, signal.SIGHUP)
         for role, pids in former.items():
             self.replaced(role, pids, len(pids))
@@ -206,7 +210,10 @@ class Durability(BusTest):
         for thread in agents:
             thread.join(PATIENCE)
         self.assertEqual(troubles, [])
+        for id in long:
+            self.check_reply(self.fetch(id), id)
         calls = self.calls()
+        self.assertEqual([calls[id.decode()] for id in long], [1] * len(long))
         again = [reply.id for reply in replies if calls[reply.id] != 1]
         self.assertEqual(again, [], "a drain repeats no call")
 

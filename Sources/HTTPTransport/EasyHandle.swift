@@ -40,12 +40,18 @@ final class EasyHandle {
 
     /// Sets every option for `call`, whose address the callbacks get: the call must outlive the transfer.
     ///
+    /// - Parameter sharing: Whether the call waits for a connection that is being opened, to share it.
     /// - Throws: ``TransportError/Code/internal`` with the option that libcurl refused.
-    func prepare(for call: HTTPCall, _ configuration: HTTPTransport.Configuration) throws(TransportError) {
+    func prepare(
+        for call: HTTPCall,
+        _ configuration: HTTPTransport.Configuration,
+        sharing: Bool
+    ) throws(TransportError) {
         let request = call.request
         unsafe errorText[0] = 0
         try set(CURLOPT_URL, request.url)
         try setConnection(request, configuration)
+        if sharing { try set(CURLOPT_PIPEWAIT, 1) }
         try setMessage(request)
 
         let address = unsafe Unmanaged.passUnretained(call).toOpaque()
@@ -86,9 +92,6 @@ final class EasyHandle {
             try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         case .negotiate:
             try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
-            // Wait for a connection that is being opened, to share it if it turns out to speak HTTP/2; only TLS
-            // connections can.
-            if request.url.utf8.prefix(5).elementsEqual("https".utf8) { try set(CURLOPT_PIPEWAIT, 1) }
         }
         // Every decoding libcurl was built with.
         try set(CURLOPT_ACCEPT_ENCODING, "")
@@ -130,6 +133,18 @@ final class EasyHandle {
             return unsafe ccurl_easy_set_bytes(pointer, option, start)
         }
         try check("POSTFIELDS", result)
+    }
+
+    /// Lets a call that waits for another's connection open its own, the next time libcurl looks for one.
+    func stopSharing() {
+        unsafe _ = ccurl_easy_set_long(pointer, CURLOPT_PIPEWAIT, 0)
+    }
+
+    /// Whether the response came over HTTP/2; nil when there was none.
+    var spokeHTTP2: Bool? {
+        var version = 0
+        let result = unsafe ccurl_easy_get_long(pointer, CURLINFO_HTTP_VERSION, &version)
+        return result == CURLE_OK && version > 0 ? version == CURL_HTTP_VERSION_2_0 : nil
     }
 
     /// What libcurl says about `result`; its detailed text when it wrote one.

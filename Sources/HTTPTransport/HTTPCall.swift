@@ -56,6 +56,11 @@ public final class HTTPCall {
         return false
     }
 
+    /// Whether the call can share a connection at all: only TLS connections speak HTTP/2 here.
+    var mayShare: Bool {
+        request.http2 == .negotiate && origin.utf8.starts(with: "https:".utf8)
+    }
+
     var easy: EasyHandle? {
         if case .running(let easy) = stage { return easy }
         return nil

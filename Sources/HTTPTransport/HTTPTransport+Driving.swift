@@ -131,7 +131,8 @@ extension HTTPTransport {
         call.timers = CallTimers(call.request, startedAt: now)
         call.stage = .running(easy)
         do throws(TransportError) {
-            try easy.prepare(for: call, configuration)
+            let sharing = call.mayShare && http2Origins.contains(call.origin)
+            try easy.prepare(for: call, configuration, sharing: sharing)
         } catch {
             end(call, call.error(error.code, error.message, curlCode: error.curlCode))
             return
@@ -180,6 +181,7 @@ extension HTTPTransport {
         case .running(let easy):
             // What libcurl knows of the transfer is gone once the handle is reset.
             easy.read(into: &call.phases)
+            if call.mayShare { learn(from: call, easy, error) }
             call.phases.total = call.startedAt?.duration(to: loop.now()) ?? .zero
             // From here on the callbacks take nothing more.
             call.stage = .ended
@@ -197,6 +199,16 @@ extension HTTPTransport {
             ended.append((call, .failure(error)))
         } else {
             ended.append((call, .success(call.phases)))
+        }
+    }
+
+    /// Remembers whether connections to the call's origin can be shared.
+    private func learn(from call: HTTPCall, _ easy: EasyHandle, _ error: TransportError?) {
+        if let spokeHTTP2 = easy.spokeHTTP2 {
+            http2Origins.answered(call.origin, overHTTP2: spokeHTTP2)
+        } else if error?.isFailureToConnect == true, http2Origins.failedToConnect(call.origin) {
+            // Those that wait for the connection that failed would try it one after the other.
+            for other in calls.values where other.origin == call.origin { other.easy?.stopSharing() }
         }
     }
 

@@ -26,6 +26,7 @@ public final class HTTPTransport {
     var sockets = SocketTable()
     private var timer: TimerID?
     private var settleTimer: TimerID?
+    var http2Origins = HTTP2Origins()
     private var origins = OriginReader()
     private var idleHandles: [EasyHandle] = []
 

@@ -97,6 +97,12 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         return connectionLevel.contains(code)
     }
 
+    /// True when no connection came about, whoever is to blame.
+    var isFailureToConnect: Bool {
+        let failures: [Code] = [.nameLookup, .connect, .connectTimeout, .tls, .certificate]
+        return !phases.requestSent && failures.contains(code)
+    }
+
     public var description: String {
         let detail = curlCode.map { " [libcurl \($0)]" } ?? ""
         return "\(code): \(message)\(detail)"

@@ -1,0 +1,78 @@
+import CoreTypes
+import Testing
+
+@testable import HTTPTransport
+
+@Suite(.timeLimit(.minutes(10)))
+struct HTTP2OriginsTests {
+    private let origin = "https://a:443"
+
+    @Test func onlyAnOriginThatSpokeHTTP2IsShared() {
+        var origins = HTTP2Origins()
+        #expect(!origins.contains(origin))
+        origins.answered(origin, overHTTP2: false)
+        #expect(!origins.contains(origin))
+        origins.answered(origin, overHTTP2: true)
+        #expect(origins.contains(origin))
+        #expect(!origins.contains("https://b:443"))
+        // The server was exchanged for one that speaks HTTP/1.1 only.
+        origins.answered(origin, overHTTP2: false)
+        #expect(!origins.contains(origin))
+    }
+
+    @Test func failureToConnectIsNewsOnce() {
+        var origins = HTTP2Origins()
+        let unknown = origins.failedToConnect(origin)
+        origins.answered(origin, overHTTP2: true)
+        let known = origins.failedToConnect(origin)
+        let again = origins.failedToConnect(origin)
+        #expect(!unknown && known && !again)
+        #expect(!origins.contains(origin))
+    }
+
+    @Test func theTableHasALimit() {
+        var origins = HTTP2Origins()
+        let names = (0...HTTP2Origins.countMax).map { "https://host\($0):443" }
+        for name in names { origins.answered(name, overHTTP2: true) }
+        let kept = names.count(where: origins.contains)
+        #expect(kept <= HTTP2Origins.countMax)
+        #expect(origins.contains(names[HTTP2Origins.countMax]))
+    }
+
+    @Test(arguments: [
+        (TransportError.Code.nameLookup, true), (.connect, true), (.connectTimeout, true), (.tls, true),
+        (.certificate, true), (.cancelled, false), (.totalTimeout, false), (.internal, false),
+    ])
+    func failureToConnectIsOneOfTheConnection(_ code: TransportError.Code, _ expected: Bool) {
+        var error = TransportError(code: code, message: "")
+        #expect(error.isFailureToConnect == expected)
+        error.phases.requestSent = true
+        #expect(!error.isFailureToConnect)
+    }
+
+    /// Each call of a burst opens a connection of its own: none is charged with the time of another's handshake.
+    @Test func handshakeThatHangsHoldsUpNoOtherCall() async throws {
+        let server = ScriptedServer { connection in _ = connection.waitForClose() }
+        defer { server.stop() }
+        let count = 8
+        try await withClient { client in
+            await withTaskGroup(of: TransportError.Code?.self) { group in
+                for _ in 0..<count {
+                    group.addTask {
+                        let request = HTTPRequest(
+                            method: .post,
+                            url: "https://127.0.0.1:\(server.port)/",
+                            body: Bytes("{}"),
+                            connectTimeout: .seconds(2)
+                        )
+                        return await failure(of: request, client)?.code
+                    }
+                }
+                for await code in group { #expect(code == .connectTimeout) }
+            }
+        }
+        // The system has connected all of them; the server may be behind in accepting.
+        for _ in 0..<1_000 where server.connections < count { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(server.connections == count)
+    }
+}

@@ -92,7 +92,8 @@ public struct CallRules: Sendable {
             summary.timeToFirstToken = response.phases.firstByte
             return .answered(summary, body: body)
         case .failure(let failure):
-            return .failed(failure)
+            guard case .present(let secret, _) = keys[provider.name] else { return .failed(failure) }
+            return .failed(KeyMask(secret.expose()).masked(failure))
         }
     }
 

@@ -162,19 +162,34 @@ struct ErrorRules {
 
     // MARK: Status
 
+    /// Words for a wrong request: OpenAI's and Anthropic's, Google's, vLLM's, and those of gateways.
+    private static let badRequestCodes: Set<String> = [
+        "invalid_request_error", "invalid_argument", "badrequesterror", "bad_request", "invalid_request",
+        "validation_error", "unprocessable_entity",
+    ]
+
     private func byStatus() -> Finding {
         switch status {
         case 300...399: Finding(.malformedResponse, sameModel: false)
         case 401: Finding(.auth)
         case 402: Finding(.billing)
         case 403: Finding(.permission)
-        case 404: Finding(.notFound)
+        // 405: nothing at this address takes a request; 410: what was there is gone.
+        case 404, 405, 410: Finding(.notFound)
+        // A proxy on the way wants a password; that stays so.
+        case 407: Finding(.connection, sameModel: false)
         // 524: the origin took longer than Cloudflare waits; 522: it could not even be reached in time.
         case 408, 499, 504, 522, 524: Finding(.timeout)
         // A conflict or a request that came too early passes.
         case 409, 425: Finding(.serverError)
         case 413: Finding(.contextLength)
-        case 400...498: Finding(.invalidRequest)
+        case 400, 415, 422: Finding(.invalidRequest)
+        // The connection leads to a server that is not in charge of the name; another one may not.
+        case 421: Finding(.connection)
+        case 451: Finding(.permission)
+        // Nobody documents these. Only a body that blames the request ends the chain: else the next model may do.
+        case 400...498 where has(Self.badRequestCodes): Finding(.invalidRequest)
+        case 400...498: Finding(.malformedResponse, sameModel: false)
         case 502, 520, 521, 523, 525, 526, 527, 530: Finding(.badGateway)
         case 503, 529: Finding(.overloaded)
         case 500...599: Finding(.serverError)

@@ -61,12 +61,25 @@ import Testing
     @Test(arguments: [
         (301, FailureClass.malformedResponse), (400, .invalidRequest), (401, .auth), (402, .billing),
         (403, .permission),
-        (404, .notFound), (408, .timeout), (409, .serverError), (413, .contextLength), (415, .invalidRequest),
+        (404, .notFound), (405, .notFound), (406, .malformedResponse), (407, .connection), (410, .notFound),
+        (418, .malformedResponse), (421, .connection), (431, .malformedResponse), (451, .permission),
+        (408, .timeout), (409, .serverError), (413, .contextLength), (415, .invalidRequest),
         (422, .invalidRequest), (429, .rateLimited), (500, .serverError), (502, .badGateway), (503, .overloaded),
         (504, .timeout), (520, .badGateway), (524, .timeout), (529, .overloaded), (599, .serverError),
     ])
     func aBareStatusHasItsClass(status: Int, expected: FailureClass) {
         for body in ["", "{}", "[]", "null", "oops"] { #expect(failure(status, body)?.failureClass == expected) }
+    }
+
+    /// What nobody documents must not end the chain at the primary, unless its body blames the request.
+    @Test func anUnknownRefusalLeavesTheNextModelItsChance() {
+        #expect(failure(418, "")?.sameModelAdvice == false)
+        #expect(failure(407, "")?.sameModelAdvice == false)
+        #expect(failure(421, "")?.sameModelAdvice == true)
+        for type in ["invalid_request_error", "BadRequestError", "INVALID_ARGUMENT"] {
+            let body = #"{"error":{"message":"no such field","type":"\#(type)"}}"#
+            #expect(failure(418, body)?.failureClass == .invalidRequest)
+        }
     }
 
     @Test func theProvidersNoIsFollowed() {

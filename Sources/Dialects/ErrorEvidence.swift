@@ -31,7 +31,7 @@ struct ErrorEvidence {
 
     /// Plain text in place of JSON.
     init(text: String) {
-        messages = [text]
+        keep(text)
     }
 
     /// All texts in lower case, with a line for each.
@@ -48,12 +48,17 @@ struct ErrorEvidence {
             // An error inside an error: some gateways put the upstream's JSON into a string.
             if text.utf8.first(where: { $0 > 0x20 }) == UInt8(ascii: "{"), let inner = try? JSONValue(parsing: text) {
                 collect(inner, depth: depth + 1)
-            } else if !text.isEmpty {
-                messages.append(text)
+            } else {
+                keep(text)
             }
         case .null, .bool, .number:
             break
         }
+    }
+
+    /// Keeps a text that says something.
+    private mutating func keep(_ text: String) {
+        if text.utf8.contains(where: { $0 > 0x20 }) { messages.append(text) }
     }
 
     private mutating func collect(_ object: JSONObject, depth: Int) {

@@ -82,9 +82,35 @@ struct ErrorReader {
             httpStatus: status,
             sameModelAdvice: advice,
             hint: hint,
-            message: evidence.messages.first ?? "the provider answered with status \(status) and no message",
+            message: words(evidence),
             providerError: body.isEmpty ? nil : Array(body.array.prefix(AttemptFailure.providerErrorBytesMax))
         )
+    }
+
+    /// What the failure is said to be: the provider's own words, or ours where it has none that help.
+    private func words(_ evidence: ErrorEvidence) -> String {
+        // The page that comes with a redirect says no more than that it is one.
+        if (300...399).contains(status) {
+            return "status \(status): the provider points to \(redirectTarget), and redirects are not followed; "
+                + "check base_url"
+        }
+        if let said = evidence.messages.first { return said }
+        return switch status {
+        case 404: "status 404 and no message: there is nothing at this address; check base_url"
+        case 405: "status 405 and no message: nothing at this address takes a POST; check base_url"
+        default: "the provider answered with status \(status) and no message"
+        }
+    }
+
+    /// The host and port that a redirect leads to. Not the whole address: it may hold a secret.
+    private var redirectTarget: String {
+        guard let location = header("location"), !location.isEmpty else { return "another place" }
+        guard let slashes = location.firstRange(of: "//"), !location[..<slashes.lowerBound].contains("/") else {
+            return "another path of the same host"
+        }
+        let authority = location[slashes.upperBound...].prefix { !"/?#\\".contains($0) }
+        let host = authority.split(separator: "@").last?.prefix(255) ?? ""
+        return host.isEmpty ? "another place" : String(host)
     }
 
     private func header(_ name: String) -> String? {
@@ -98,6 +124,7 @@ struct ErrorReader {
         guard let open = text.firstRange(of: "<title>"),
             let close = text[open.upperBound...].firstRange(of: "</title>")
         else { return "an HTML page" }
-        return String(text[open.upperBound..<close.lowerBound])
+        let title = text[open.upperBound..<close.lowerBound]
+        return title.allSatisfy(\.isWhitespace) ? "an HTML page" : String(title)
     }
 }

@@ -82,6 +82,29 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (302, "", "https://user:pw@Other.example:8443/login?token=t", "other.example:8443"),
+        (307, "<html><title>307 Temporary Redirect</title></html>", "//other.example/v1/", "other.example"),
+        (308, "", "/v1/chat/completions/", "another path of the same host"),
+        (301, "{}", "https:///", "another place"), (304, "", "", "another place"),
+        (404, "", "", "nothing at this address"),
+        (404, #"{"error":{"message":" "}}"#, "", "nothing at this address"), (405, "\r\n", "", "takes a POST"),
+    ])
+    func aSilentRefusalOfTheAddressNamesWhatToCheck(status: Int, body: String, location: String, expected: String) {
+        let headers = location.isEmpty ? [] : [("Location", location)]
+        let message = failure(status, body, headers: headers)?.message ?? ""
+        for part in [expected, "\(status)", "base_url"] { #expect(message.contains(part), "\(message)") }
+        #expect(!message.contains("token") && !message.contains("pw"))
+    }
+
+    @Test(arguments: ["", " \r\n", "\"\"", #"{"error":{"message":""}}"#, #"{"error":"  "}"#, "<html><title></title>"])
+    func noFailureIsWithoutWords(body: String) {
+        for status in [302, 400, 401, 404, 418, 429, 500, 503] {
+            let message = failure(status, body)?.message ?? ""
+            #expect(message.contains { !$0.isWhitespace }, "status \(status)")
+        }
+    }
+
     @Test func theProvidersNoIsFollowed() {
         #expect(failure(503, "", headers: [("X-Should-Retry", "false")])?.sameModelAdvice == false)
         #expect(failure(503, "", headers: [("x-should-retry", "true")])?.sameModelAdvice == true)

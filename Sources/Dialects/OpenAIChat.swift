@@ -45,7 +45,7 @@ public struct OpenAIChat: Dialect {
     ) -> ReplyReading {
         let reader = ErrorReader(status: status, headers: headers, body: body, wallNow: wallNow)
         guard (200...299).contains(status) else { return .failure(reader.failure()) }
-        guard let members = try? JSONMembers(scanning: body) else { return .failure(reader.failureOfNoObject()) }
+        guard let members = Self.members(of: body) else { return .failure(reader.failureOfNoObject()) }
         if let kind = members.kind(of: "error"), kind != .null { return .failure(reader.failure()) }
         guard let range = members.value(for: "choices"), members.kind(of: "choices") == .array else {
             // Some servers send a bare error envelope with status 200 (`object: error`, or `message` alone).
@@ -64,6 +64,17 @@ public struct OpenAIChat: Dialect {
         summary.finishReason = first["finish_reason"]?.stringValue
         if let failure = Self.failure(of: first, reader: reader) { return .failure(failure) }
         return .success(summary)
+    }
+
+    /// The members of an answer; nil when it is no JSON object. One with duplicate keys is paid for, most agents can read
+    /// it, and asking again would bring the same.
+    private static func members(of body: Bytes) -> JSONMembers? {
+        do throws(JSONError) {
+            return try JSONMembers(scanning: body)
+        } catch {
+            guard error.code == .duplicateKey else { return nil }
+            return try? JSONMembers(scanning: body, keepingDuplicates: true)
+        }
     }
 
     /// What is wrong with a choice; nil when it is good.

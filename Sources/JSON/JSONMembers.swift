@@ -4,7 +4,8 @@ public import CoreTypes
 ///
 /// Accepts what ``JSONValue`` accepts, as long as it is an object, and two things more: lone surrogates inside values,
 /// and duplicate keys inside nested objects. Both travel on as they are; whoever decodes them sees the error.
-/// Duplicate keys of the top level are refused.
+/// Duplicate keys of the top level are refused, unless they are asked for: then the last one counts, as for nearly every
+/// reader of JSON.
 public struct JSONMembers: Sendable {
     struct Entry: Sendable {
         let key: String
@@ -31,8 +32,17 @@ public struct JSONMembers: Sendable {
     }
 
     /// Finds the members of the object that `bytes` hold.
-    public init(scanning bytes: Bytes, limits: JSONLimits = .body) throws(JSONError) {
-        try self.init(scanning: bytes, in: 0..<bytes.count, limits: limits)
+    ///
+    /// - Parameter keepingDuplicates: Whether a key may come more than once. Not for an object that is to be rewritten.
+    public init(
+        scanning bytes: Bytes,
+        keepingDuplicates: Bool = false,
+        limits: JSONLimits = .body
+    ) throws(JSONError) {
+        self = try unsafe bytes.withUnsafeBytes { (buffer) throws(JSONError) -> JSONMembers in
+            let span = unsafe Span<UInt8>(_unsafeBytes: buffer)
+            return try JSONMembers(span, 0..<span.count, limits, keepingDuplicates: keepingDuplicates)
+        }
     }
 
     /// Finds the members of the object in a part of `bytes`; the ranges found count from the start of `bytes`.
@@ -51,13 +61,18 @@ public struct JSONMembers: Sendable {
         try self.init(span, 0..<span.count, limits)
     }
 
-    private init(_ text: Span<UInt8>, _ range: Range<Int>, _ limits: JSONLimits) throws(JSONError) {
+    private init(
+        _ text: Span<UInt8>,
+        _ range: Range<Int>,
+        _ limits: JSONLimits,
+        keepingDuplicates: Bool = false
+    ) throws(JSONError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= text.count, "\(range) is outside the text")
         var scanner = Scanner(range: range, limits: limits)
         do throws(Fault) {
             try scanner.begin(text)
             let start = scanner.position
-            entries = try scanner.members(text)
+            entries = try scanner.members(text, keepingDuplicates: keepingDuplicates)
             objectRange = start..<scanner.position
             try scanner.finish(text)
         } catch {
@@ -126,9 +141,9 @@ public struct JSONMembers: Sendable {
     /// The kind of a member's value.
     public func kind(at index: Int) -> JSONKind { entries[index].kind }
 
-    /// The position of `key` among the members; nil when it is absent.
+    /// The position of `key` among the members, the last one if it comes more than once; nil when it is absent.
     public func index(of key: String) -> Int? {
-        entries.firstIndex { ByteKey.same($0.key, key) }
+        entries.lastIndex { ByteKey.same($0.key, key) }
     }
 
     /// True when `key` is a member.

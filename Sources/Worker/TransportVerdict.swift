@@ -20,7 +20,17 @@ enum TransportVerdict: Sendable, Hashable {
             self = .notBegun
         case .firstByteTimeout, .silenceTimeout, .totalTimeout:
             self = .failed(AttemptFailure(.localTimeout, httpStatus: error.status, message: error.message))
-        case .bodyTooLarge, .headTooLarge, .malformedResponse:
+        case .bodyTooLarge, .headTooLarge:
+            // The same question has an answer of the same size, and is paid for each time; another model may be briefer.
+            self = .failed(
+                AttemptFailure(
+                    .malformedResponse,
+                    httpStatus: error.status,
+                    sameModelAdvice: false,
+                    message: error.message
+                )
+            )
+        case .malformedResponse:
             self = .failed(AttemptFailure(.malformedResponse, httpStatus: error.status, message: error.message))
         case .certificate, .badURL, .badRequest:
             // The same again ends the same; another provider may do.

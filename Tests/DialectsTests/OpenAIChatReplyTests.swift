@@ -105,6 +105,15 @@ import Testing
         }
     }
 
+    @Test func aReplyWithDuplicateKeysIsAReply() {
+        let twice = #"{"id":"a","id":"b","choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],"usage":null}"#
+        #expect(read(200, twice) == .success(ReplySummary(finishReason: "stop", responseID: "b")))
+        let inside = #"{"choices":[{"message":{"content":"hi","content":"ho"}}]}"#
+        #expect(failure(200, inside) == nil)
+        let error = #"{"choices":[{"message":{"content":"hi"}}],"error":null,"error":{"code":503,"message":"no"}}"#
+        #expect(failure(200, error) != nil)
+    }
+
     @Test func theProvidersNoIsFollowed() {
         #expect(failure(503, "", headers: [("X-Should-Retry", "false")])?.sameModelAdvice == false)
         #expect(failure(503, "", headers: [("x-should-retry", "true")])?.sameModelAdvice == true)

@@ -57,6 +57,17 @@ struct SpliceTests {
     }
 
     @Test
+    func duplicateTopLevelKeysAreKeptOnDemandAndTheLastOneCounts() throws {
+        let text = #"{"a":1,"b":[],"\u0061":"two","c":null}"#
+        let members = try JSONMembers(scanning: Bytes(text), keepingDuplicates: true)
+        #expect(members.count == 4)
+        #expect(members.index(of: "a") == 2 && members.kind(of: "a") == .string)
+        #expect(members.kind(of: "b") == .array)
+        let many = "{" + (0..<100).map { "\"k\($0 % 40)\":\($0)" }.joined(separator: ",") + "}"
+        #expect(try JSONMembers(scanning: Bytes(many), keepingDuplicates: true).index(of: "k3") == 83)
+    }
+
+    @Test
     func duplicateTopLevelKeyIsRefusedHoweverItIsWrittenAndHoweverManyThereAre() {
         let many = (0..<100).map { "\"k\($0)\":0" }.joined(separator: ",")
         for text in [#"{"a":1,"\u0061":2}"#, #"{"a":1,"a":2}"#, "{\(many),\"k3\":1}", "{\(many),\"k99\":1}"] {

@@ -140,7 +140,8 @@ struct TerminalTests {
             return
         }
         #expect(failure.failureClass == expected && failure.message == "why")
-        #expect((failure.sameModelAdvice == false) == (code == .certificate || code == .badURL))
+        let useless: [TransportError.Code] = [.certificate, .badURL, .bodyTooLarge, .headTooLarge]
+        #expect((failure.sameModelAdvice == false) == useless.contains(code))
     }
 
     @Test func ourOwnQueueAndOurOwnCancelBlameNobody() {

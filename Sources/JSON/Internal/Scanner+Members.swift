@@ -3,7 +3,10 @@ extension Scanner {
     static let setThreshold = 16
 
     /// Scans the top-level object at the position, which is not white space.
-    mutating func members(_ text: Span<UInt8>) throws(Fault) -> [JSONMembers.Entry] {
+    mutating func members(
+        _ text: Span<UInt8>,
+        keepingDuplicates: Bool
+    ) throws(Fault) -> [JSONMembers.Entry] {
         try countValue()
         guard peek(text) == Byte.openBrace else { throw Fault(.notAnObject, at: position) }
         if limits.depthMax < 1 { throw Fault(.tooDeep, at: position) }
@@ -28,7 +31,7 @@ extension Scanner {
             do throws(Fault) {
                 let kind = try skipValue(text, depth: 1)
                 if entries.count >= limits.memberCountMax { throw Fault(.tooManyMembers, at: keyOffset) }
-                if mayBeKnown || entries.count >= Self.setThreshold {
+                if mayBeKnown || entries.count >= Self.setThreshold, !keepingDuplicates {
                     try Self.requireNew(key, entries, &seen, at: keyOffset)
                 }
                 entries.append(

@@ -43,6 +43,15 @@ public struct CallRules: Sendable {
         return Lane(provider: model.provider, model: model.model, key: label)
     }
 
+    /// What the operator may know of a provider's key: where it is, or why there is none.
+    func keyWords(of provider: String) -> String {
+        switch keys[provider] {
+        case .present(_, let label): "its key is that of \(label)"
+        case .notNeeded: "it is configured without a key"
+        case .missing(let reason): reason
+        }
+    }
+
     /// The HTTP call of an attempt.
     ///
     /// - Parameters:

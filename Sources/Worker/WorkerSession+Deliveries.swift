@@ -105,6 +105,7 @@ extension WorkerSession {
         let told = delivery.engine?.trail.entries.count ?? 0
         guard let step = delivery.engine?.handle(input, now: time.now, random: &random) else { return }
         tellAttempts(of: delivery, from: told, time, into: &effects)
+        noteTroubles(of: delivery, from: told, into: &effects)
         switch step {
         case .requestGo(let plan):
             if isOpen { ask(plan, for: delivery, into: &effects) }
@@ -159,6 +160,14 @@ extension WorkerSession {
                 wallNow: time.wall
             )
             effects.append(.send(WorkerMessage.event(.attempt).encoded(header: event.json)))
+        }
+    }
+
+    /// Tells the operator what only the operator can mend. The trail shows it to the agent, who seldom looks at a reply.
+    private mutating func noteTroubles(of delivery: Delivery, from told: Int, into effects: inout [WorkerEffect]) {
+        guard let entries = delivery.engine?.trail.entries, entries.count > told else { return }
+        for entry in entries.dropFirst(told) {
+            if let note = troubles.note(for: entry, keyWords: rules.keyWords) { effects.append(.note(note)) }
         }
     }
 

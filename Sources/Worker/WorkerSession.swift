@@ -40,6 +40,8 @@ struct WorkerSession {
     /// True once no new work is wanted any more.
     private(set) var isDraining = false
     var random: SeededGenerator
+    /// What the operator was told of providers.
+    var troubles = ProviderTroubles()
 
     private var account: CreditAccount
     private var isQuiet = false

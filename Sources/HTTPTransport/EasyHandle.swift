@@ -40,18 +40,13 @@ final class EasyHandle {
 
     /// Sets every option for `call`, whose address the callbacks get: the call must outlive the transfer.
     ///
-    /// - Parameter sharing: Whether the call waits for a connection that is being opened, to share it.
     /// - Throws: ``TransportError/Code/internal`` with the option that libcurl refused.
-    func prepare(
-        for call: HTTPCall,
-        _ configuration: HTTPTransport.Configuration,
-        sharing: Bool
-    ) throws(TransportError) {
+    func prepare(for call: HTTPCall, _ configuration: HTTPTransport.Configuration) throws(TransportError) {
         let request = call.request
         unsafe errorText[0] = 0
         try set(CURLOPT_URL, request.url)
         try setConnection(request, configuration)
-        if sharing { try set(CURLOPT_PIPEWAIT, 1) }
+        if call.isSharing { try set(CURLOPT_PIPEWAIT, 1) }
         try setMessage(request)
 
         let address = unsafe Unmanaged.passUnretained(call).toOpaque()
@@ -133,11 +128,6 @@ final class EasyHandle {
             return unsafe ccurl_easy_set_bytes(pointer, option, start)
         }
         try check("POSTFIELDS", result)
-    }
-
-    /// Lets a call that waits for another's connection open its own, the next time libcurl looks for one.
-    func stopSharing() {
-        unsafe _ = ccurl_easy_set_long(pointer, CURLOPT_PIPEWAIT, 0)
     }
 
     /// Whether the response came over HTTP/2; nil when there was none.

@@ -12,6 +12,7 @@ extension HTTPCall {
     /// Refuses the new connection that would only serve to send the request again.
     func mayConnect() -> Bool {
         guard !hasEnded else { return false }
+        hasOpened = true
         endLookup()
         return phases.requestSent ? refuseSecondRequest() : true
     }

@@ -31,6 +31,10 @@ public final class HTTPCall {
     var isPaused = false
     /// Why the last socket could not be made.
     var socketError: SystemError?
+    /// Whether the call waits for a connection that another one is opening, to share it.
+    var isSharing = false
+    /// Whether the call began to open a connection of its own.
+    var hasOpened = false
     private var isLookingUp = true
     /// Set when we, not libcurl, decided that the call fails: it then explains libcurl's result.
     var verdict: (code: TransportError.Code, message: String)?
@@ -60,6 +64,9 @@ public final class HTTPCall {
     var mayShare: Bool {
         request.http2 == .negotiate && origin.utf8.starts(with: "https:".utf8)
     }
+
+    /// Whether nothing was done yet for this call alone.
+    var isWaitingForAnother: Bool { isSharing && !hasOpened && !phases.requestSent && easy != nil }
 
     var easy: EasyHandle? {
         if case .running(let easy) = stage { return easy }

@@ -116,7 +116,8 @@ extension HTTPTransport {
         if !ended.isEmpty { settleSoon() }
     }
 
-    private func run(_ call: HTTPCall) {
+    /// Gives a call to libcurl; its clocks start.
+    func run(_ call: HTTPCall) {
         guard let multi = unsafe multi, let easy = takeHandle() else {
             queue.endLookup(origin: call.origin)
             queue.finish(origin: call.origin)
@@ -131,8 +132,8 @@ extension HTTPTransport {
         call.timers = CallTimers(call.request, startedAt: now)
         call.stage = .running(easy)
         do throws(TransportError) {
-            let sharing = call.mayShare && http2Origins.contains(call.origin)
-            try easy.prepare(for: call, configuration, sharing: sharing)
+            call.isSharing = call.mayShare && http2Origins.contains(call.origin)
+            try easy.prepare(for: call, configuration)
         } catch {
             end(call, call.error(error.code, error.message, curlCode: error.curlCode))
             return
@@ -181,7 +182,7 @@ extension HTTPTransport {
         case .running(let easy):
             // What libcurl knows of the transfer is gone once the handle is reset.
             easy.read(into: &call.phases)
-            if call.mayShare { learn(from: call, easy, error) }
+            let spokeHTTP2 = call.mayShare ? easy.spokeHTTP2 : nil
             call.phases.total = call.startedAt?.duration(to: loop.now()) ?? .zero
             // From here on the callbacks take nothing more.
             call.stage = .ended
@@ -191,6 +192,7 @@ extension HTTPTransport {
             call.timer = nil
             call.endLookup()
             queue.finish(origin: call.origin)
+            if call.mayShare { learn(from: call, spokeHTTP2: spokeHTTP2, error) }
         }
         call.stage = .ended
         calls[ObjectIdentifier(call)] = nil
@@ -199,16 +201,6 @@ extension HTTPTransport {
             ended.append((call, .failure(error)))
         } else {
             ended.append((call, .success(call.phases)))
-        }
-    }
-
-    /// Remembers whether connections to the call's origin can be shared.
-    private func learn(from call: HTTPCall, _ easy: EasyHandle, _ error: TransportError?) {
-        if let spokeHTTP2 = easy.spokeHTTP2 {
-            http2Origins.answered(call.origin, overHTTP2: spokeHTTP2)
-        } else if error?.isFailureToConnect == true, http2Origins.failedToConnect(call.origin) {
-            // Those that wait for the connection that failed would try it one after the other.
-            for other in calls.values where other.origin == call.origin { other.easy?.stopSharing() }
         }
     }
 
@@ -225,6 +217,7 @@ extension HTTPTransport {
     private func timerFired(of call: HTTPCall) {
         guard let timers = call.timers, let next = timers.next else { return }
         if next.at > loop.now() { return armTimer(of: call) }
+        if next.code == .connectTimeout, call.isWaitingForAnother { return stopWaiting(call) }
         end(call, call.error(next.code, timers.message(for: next.code)))
         settle()
     }

@@ -71,7 +71,55 @@ struct HTTP2OriginsTests {
                 for await code in group { #expect(code == .connectTimeout) }
             }
         }
-        // The system has connected all of them; the server may be behind in accepting.
+        try await expectConnections(count, server)
+    }
+
+    /// The server spoke HTTP/2 once and hangs now: those that wait for the first connection get their own time to connect.
+    @Test func waitingForAnotherCallsConnectionIsNotTheServersFault() async throws {
+        let server = ScriptedServer { connection in _ = connection.waitForClose() }
+        defer { server.stop() }
+        let origin = "https://127.0.0.1:\(server.port)"
+        let count = 8
+        try await withDriver { driver in
+            await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
+            let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(2))
+            let recordings = await withTaskGroup(of: Recording.self, returning: [Recording].self) { group in
+                for _ in 0..<count { group.addTask { await driver.record(request) } }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(recordings.allSatisfy { $0.code == .connectTimeout })
+            let waited = recordings.count { recording in
+                guard case .failure(let error) = recording.result else { return false }
+                // Each waited in our own queue, then connected for as long as it may.
+                return error.phases.queued >= .seconds(1) && error.phases.total >= .seconds(2)
+            }
+            #expect(waited == count - 1)
+            #expect(await driver.run { !$0.http2Origins.contains(origin) && $0.callsInFlight == 0 })
+        }
+        try await expectConnections(count, server)
+    }
+
+    /// The server spoke HTTP/2 once and refuses every handshake now: nobody waits for the failures of the others.
+    @Test func handshakeThatFailsIsNotTriedOneCallAfterTheOther() async throws {
+        let server = ScriptedServer { connection in
+            connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            _ = connection.waitForClose()
+        }
+        defer { server.stop() }
+        let origin = "https://127.0.0.1:\(server.port)"
+        try await withDriver { driver in
+            await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
+            let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(60))
+            await withTaskGroup(of: Recording.self) { group in
+                for _ in 0..<100 { group.addTask { await driver.record(request) } }
+                for await recording in group { #expect(recording.code == .tls) }
+            }
+        }
+        try await expectConnections(100, server)
+    }
+
+    /// The system has connected all of them; the server may be behind in accepting.
+    private func expectConnections(_ count: Int, _ server: ScriptedServer) async throws {
         for _ in 0..<1_000 where server.connections < count { try await Task.sleep(for: .milliseconds(10)) }
         #expect(server.connections == count)
     }

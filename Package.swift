@@ -46,6 +46,9 @@ let package = Package(
         .systemLibrary(name: "CSQLite"),
         .systemLibrary(name: "CCrypto"),
 
+        // Keeps libzmq from aborting a program that runs out of descriptors.
+        .target(name: "CAccept"),
+
         // Values that every layer shares.
         layer("CoreTypes"),
         layer("JSON", ["CoreTypes"]),
@@ -93,7 +96,7 @@ let package = Package(
         .executableTarget(
             name: "understudy",
             dependencies: [
-                "Benchmarks", "Broker", "BusProtocol", "CLinux", "Configuration", "Conformance", "CoreTypes",
+                "Benchmarks", "Broker", "BusProtocol", "CAccept", "CLinux", "Configuration", "Conformance", "CoreTypes",
                 "Dispatch", "EventLoop", "HTTPTransport", "JSON", "Journal", "MockProvider", "Resilience", "Simulation",
                 "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

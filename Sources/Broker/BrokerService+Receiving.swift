@@ -59,7 +59,7 @@ extension BrokerService {
             // What it had sent before it left still counts.
             after({ $0.drainAgents() }, then: { $0.agentGone(connection) })
         case .acceptFailed:
-            log("an agent could not connect: error \(event.value); too few file descriptors?")
+            connectionRefused()
         default:
             break
         }
@@ -127,10 +127,18 @@ extension BrokerService {
             // Later, because this may be inside the handler of another worker's message.
             after({ _ in false }, then: { $0.process(.workerDisconnected(connection)) })
         case .acceptFailed:
-            log("a worker could not connect: error \(event.value); too few file descriptors?")
+            connectionRefused()
         default:
             break
         }
+    }
+
+    /// The program takes no connection beyond its descriptors; peers try again and again.
+    private func connectionRefused() {
+        let now = loop.now()
+        guard now >= refusalToldAgainAt else { return }
+        refusalToldAgainAt = now.advanced(by: .seconds(10))
+        log("connections are refused: nearly all file descriptors are in use (ulimit -n)")
     }
 
     /// Parts of ``after(_:partsMax:then:)``: more than the pipes of a hundred busy peers hold.

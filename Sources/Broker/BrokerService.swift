@@ -42,6 +42,8 @@ public actor BrokerService {
     var unwritten: [JournalWriter.Item] = []
     private var sendingTurn: TurnID?
     private var snapshotTimer: TimerID?
+    /// When the operator is told again that connections are refused.
+    var refusalToldAgainAt = Moment.zero
     var lastTick: Moment
     var snapshotDue: Moment
     /// Connections with something in their outbox.
@@ -163,7 +165,7 @@ public actor BrokerService {
     }
 
     private func close() {
-        for timer in [wakeTimer, flushTimer] {
+        for timer in [wakeTimer, flushTimer, snapshotTimer] {
             if let timer { loop.cancel(timer) }
         }
         processes?.stop()

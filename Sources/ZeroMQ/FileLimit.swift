@@ -4,7 +4,7 @@ import Glibc
 /// Raises the process's limit of open descriptors to what the system allows it, and returns the new limit.
 ///
 /// Call it before the first ``Context``: libzmq 4.3.4 aborts the process when it runs out of descriptors while
-/// accepting an `ipc` connection.
+/// accepting an `ipc` connection, unless the program keeps that from it.
 @discardableResult
 public func raiseFileLimit() throws(SystemError) -> Int {
     var limit = rlimit()

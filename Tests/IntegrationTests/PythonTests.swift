@@ -24,6 +24,7 @@ import Testing
     @Test func eachMalformedMessageGetsItsErrorAndHarmsNobody() async throws {
         let bus = try await LiveBus(["--mock"])
         try await bus.run("test_malformed.py")
+        try await bus.run("test_descriptors.py")
         try await bus.stop()
     }
 

@@ -15,8 +15,8 @@ public final class EventFeed {
         case absent(Reachability)
         /// An event.
         case event(TelemetryFrames)
-        /// The socket failed; nothing more comes.
-        case failed(ZeroMQError)
+        /// The socket failed (`ZeroMQError`), or the directory is not to be trusted (`EndpointError`); nothing more comes.
+        case failed(any Error)
     }
 
     /// Events that wait in the socket while the reader of the output is slow.
@@ -30,24 +30,26 @@ public final class EventFeed {
     private let socket: Socket
     private let monitor: Monitor
     private var receiver: LoopSocket?
+    private var connector: BrokerConnector?
     private var isConnected = false
     private var absence: Reachability?
 
     /// Subscribes.
     ///
     /// - Parameters:
-    ///   - path: Path of `telemetry.sock`.
+    ///   - directory: Where the broker's sockets are.
     ///   - topics: Beginnings of topics.
-    /// - Throws: `ZeroMQError` or `SystemError` when the system refuses a socket.
+    /// - Throws: `EndpointError` when the directory is not to be used; `ZeroMQError` or `SystemError` when the system refuses a
+    ///   socket.
     public init(
-        path: String,
+        directory: EndpointDirectory,
         topics: [String],
         context: Context,
         on loop: EventLoop,
         report: @escaping (Report) -> Void
     ) throws {
         self.loop = loop
-        self.path = path
+        path = try directory.socketPath("telemetry.sock")
         self.report = report
         var options = SocketOptions.subscriber
         options.receiveQueueMax = Self.receiveQueueMax
@@ -55,7 +57,9 @@ public final class EventFeed {
         for topic in topics { try socket.subscribe(topic) }
         monitor = try Monitor(of: socket)
         try monitor.attach(to: loop) { [weak self] event in self?.take(event) }
-        try socket.connect("ipc://\(path)")
+        connector = try BrokerConnector(socket, to: "telemetry.sock", in: directory, on: loop) { [weak self] error in
+            self?.report(.failed(error))
+        }
         receiver = try LoopSocket(
             socket,
             on: loop,
@@ -69,6 +73,11 @@ public final class EventFeed {
     private func take(_ event: MonitorEvent) {
         switch event.kind {
         case .handshakeSucceeded:
+            do throws(EndpointError) {
+                try connector?.confirm()
+            } catch {
+                return report(.failed(error))
+            }
             isConnected = true
             absence = nil
             report(.connected)

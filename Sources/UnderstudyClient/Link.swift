@@ -8,18 +8,21 @@ final class Link {
     private let socket: Socket
     private let monitor: Monitor
     private let receiver: LoopSocket
+    private let connector: BrokerConnector
 
-    /// Begins to connect to `endpoint`.
+    /// Begins to connect to the broker of `directory`.
     ///
     /// - Parameters:
     ///   - onConnection: A connection is ready, the first or another one.
-    ///   - onFailure: Nothing can be received any more.
+    ///   - onFailure: Nothing can be received any more: a `ZeroMQError`, or an `EndpointError` when the directory is not
+    ///     to be trusted.
     ///   - onMessage: Gets each message.
+    /// - Throws: The same, or a `SystemError`.
     init(
-        endpoint: String,
+        directory: EndpointDirectory,
         loop: EventLoop,
         onConnection: @escaping () -> Void,
-        onFailure: @escaping (ZeroMQError) -> Void,
+        onFailure: @escaping (any Error) -> Void,
         onMessage: @escaping (AgentInbound) -> Void
     ) throws {
         var options = SocketOptions.agent
@@ -39,13 +42,19 @@ final class Link {
             guard let inbound = try? AgentInbound.decode(ReceivedFrames(message: message)) else { return }
             onMessage(inbound)
         }
+        let connector = try BrokerConnector(socket, to: "agents.sock", in: directory, on: loop, onFailure: onFailure)
+        self.connector = connector
         try monitor.attach(to: loop) { event in
             guard event.kind == .handshakeSucceeded else { return }
+            do throws(EndpointError) {
+                try connector.confirm()
+            } catch {
+                return onFailure(error)
+            }
             // Asking makes the socket take notice of its new peer, which a send may put off.
             _ = try? socket.events()
             onConnection()
         }
-        try socket.connect(endpoint)
     }
 
     /// Sends a message; false when there is no connection.
@@ -61,6 +70,7 @@ final class Link {
 
     /// Ends the connection.
     func close() {
+        connector.cancel()
         receiver.detach()
         monitor.close()
         socket.close()

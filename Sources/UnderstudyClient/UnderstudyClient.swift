@@ -86,6 +86,9 @@ public actor UnderstudyClient {
 
     /// Makes a client, which connects as soon as there is a broker; does not wait for one.
     ///
+    /// In a directory that is the fallback in `/tmp` it connects only if nobody but this user can have made it. When such a
+    /// one comes later, or takes its place, the client ends: its calls fail with `badPath`.
+    ///
     /// - Throws: `badPath` or `system`.
     public static func connect(_ configuration: Configuration) async throws(ClientError) -> UnderstudyClient {
         let path: String
@@ -266,15 +269,21 @@ public actor UnderstudyClient {
     private func open() throws(ClientError) {
         do {
             link = try Link(
-                endpoint: "ipc://\(path)",
+                directory: configuration.directory,
                 loop: loop,
                 onConnection: { [weak self] in self?.assumeIsolated { $0.reconnected() } },
-                onFailure: { [weak self] error in self?.assumeIsolated { $0.shut(ClientError(.system, "\(error)")) } },
+                onFailure: { [weak self] error in self?.assumeIsolated { $0.shut(Self.error(error)) } },
                 onMessage: { [weak self] inbound in self?.assumeIsolated { $0.receive(inbound) } }
             )
+        } catch let error as EndpointError {
+            throw Self.error(error)
         } catch {
             throw ClientError(.system, "cannot connect to \(path): \(error)")
         }
+    }
+
+    private static func error(_ error: any Error) -> ClientError {
+        ClientError((error as? EndpointError).map { $0.code == .system ? .system : .badPath } ?? .system, "\(error)")
     }
 
     private func shut(_ error: ClientError) {

@@ -82,6 +82,11 @@ extension Worker {
     func connectionChanged(_ event: MonitorEvent) {
         switch event.kind {
         case .handshakeSucceeded:
+            do throws(EndpointError) {
+                try connector?.confirm()
+            } catch {
+                return end(.failure(Self.error(error)))
+            }
             decide { session, _ in session.connected() }
         case .disconnected:
             // Belongs to the session that has just ended.

@@ -38,6 +38,7 @@ public actor Worker {
     let inPlace = BorrowedFrames(capacity: Limits.frameCountMax)
     var socket: LoopSocket?
     var monitor: Monitor?
+    var connector: BrokerConnector?
     var transport: HTTPTransport?
     var calls: [DeliveryKey: HTTPCall] = [:]
     /// What goes to the broker at the end of the turn, in this order.
@@ -115,7 +116,6 @@ public actor Worker {
 
     private func start() throws(WorkerError) {
         do {
-            let endpoint = try options.directory.endpoint("workers.sock")
             transport = try HTTPTransport(
                 loop: loop,
                 configuration: HTTPTransport.Configuration(
@@ -143,15 +143,21 @@ public actor Worker {
             )
             // After the socket's own turn, so that one CREDIT answers all messages of a turn.
             turn = loop.addTurn { _ in self.finishTurn() }
-            try socket.connect(endpoint)
+            connector = try BrokerConnector(socket, to: "workers.sock", in: options.directory, on: loop) { error in
+                self.end(.failure(Self.error(error)))
+            }
             awaitBroker()
         } catch {
             close()
-            switch error {
-            case let error as EndpointError: throw WorkerError(.directory, "\(error)")
-            case let error as TransportError: throw WorkerError(.transport, "\(error)")
-            default: throw WorkerError(.socket, "cannot open a socket to the broker: \(error)")
-            }
+            throw Self.error(error)
+        }
+    }
+
+    static func error(_ error: any Error) -> WorkerError {
+        switch error {
+        case let error as EndpointError: WorkerError(.directory, "\(error)")
+        case let error as TransportError: WorkerError(.transport, "\(error)")
+        default: WorkerError(.socket, "cannot open a socket to the broker: \(error)")
         }
     }
 
@@ -174,6 +180,8 @@ public actor Worker {
         transport?.shutDown()
         transport = nil
         calls.removeAll()
+        connector?.cancel()
+        connector = nil
         monitor?.close()
         monitor = nil
         sendUnsent()

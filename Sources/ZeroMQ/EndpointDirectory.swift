@@ -8,10 +8,18 @@ public struct EndpointDirectory: Hashable, Sendable {
     /// Absolute path, without a slash at its end.
     public let path: String
 
+    /// True for the directory in `/tmp` that nobody named. A stranger may have made it before the broker, so who connects
+    /// must ``check()`` it first; a ``BrokerConnector`` does.
+    public let isFallback: Bool
+
     /// Names a directory; touches nothing.
     ///
     /// - Throws: ``EndpointError`` `badPath` when the path is not absolute.
     public init(path: String) throws(EndpointError) {
+        try self.init(path, isFallback: false)
+    }
+
+    private init(_ path: String, isFallback: Bool) throws(EndpointError) {
         var trimmed = path
         while trimmed.hasSuffix("/"), trimmed.utf8.count > 1 { trimmed.removeLast() }
         guard trimmed.hasPrefix("/"), !trimmed.utf8.contains(0) else {
@@ -21,20 +29,24 @@ public struct EndpointDirectory: Hashable, Sendable {
             )
         }
         self.path = trimmed
+        self.isFallback = isFallback
     }
 
     /// The directory of this user: `$UNDERSTUDY_DIR`, else `$XDG_RUNTIME_DIR/understudy`, else
     /// `/tmp/understudy-<uid>`. A variable that is set but empty counts as unset.
     ///
-    /// - Parameter variable: Looks up an environment variable; by default in the process's own.
+    /// - Parameters:
+    ///   - variable: Looks up an environment variable; by default in the process's own.
+    ///   - temporary: Stands for `/tmp`.
     public static func resolve(
-        _ variable: (String) -> String? = Self.environmentVariable
+        _ variable: (String) -> String? = Self.environmentVariable,
+        temporary: String = "/tmp"
     ) throws(EndpointError) -> EndpointDirectory {
         if let path = variable("UNDERSTUDY_DIR"), !path.isEmpty { return try EndpointDirectory(path: path) }
         if let parent = variable("XDG_RUNTIME_DIR"), !parent.isEmpty {
             return try EndpointDirectory(path: parent + "/understudy")
         }
-        return try EndpointDirectory(path: "/tmp/understudy-\(geteuid())")
+        return try EndpointDirectory("\(temporary)/understudy-\(geteuid())", isFallback: true)
     }
 
     /// Looks up a variable of the process's environment.

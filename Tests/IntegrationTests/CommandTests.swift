@@ -62,6 +62,25 @@ import Testing
         #expect(outcome.text.contains("700"), "\(outcome.text)")
     }
 
+    /// As a user of its own, whose directory in `/tmp` is free for the test.
+    @Test(.enabled(if: geteuid() == 0, "takes a second user"))
+    func nobodyUsesAFallbackThatAStrangerMadeForHim() async throws {
+        let user = "\(Int.random(in: 1_000_000...1_000_000_000))"
+        let fallback = "/tmp/understudy-\(user)"
+        let identity = ["--reuid", user, "--regid", user, "--clear-groups"]
+        let readable = await (try Program("/usr/bin/setpriv", identity + ["test", "-x", LiveBus.program])).end()
+        guard readable.ending == .status(0) else { return }
+        #expect(unsafe mkdir(fallback, 0o700) == 0)
+        defer { unsafe rmdir(fallback) }
+        for command in [["ask", "Hello?"], ["status"], ["tail"], ["worker"], ["collect"], ["conform", "broker"]] {
+            let run = identity + ["env", "-C", "/", LiveBus.program] + command
+            let outcome = await (try Program("/usr/bin/setpriv", run)).end()
+            // No socket is there, and the examination looks for one first.
+            #expect(outcome.ending == .status(command[0] == "conform" ? 3 : 2), "\(command): \(outcome.text)")
+            #expect(outcome.text.contains(fallback), "\(command): \(outcome.text)")
+        }
+    }
+
     @Test func controlCWithWorkInHandWaitsForTheWorkers() async throws {
         let bus = try await LiveBus(["--mock"])
         try await bus.run("stop_with_work.py")

@@ -1,5 +1,6 @@
 import BusProtocol
 import CoreTypes
+import Glibc
 import Synchronization
 import Testing
 import UnderstudyClient
@@ -34,6 +35,20 @@ import ZeroMQ
         } catch {
             return error.code
         }
+    }
+
+    @Test func `a fallback that a stranger may have made is refused, there already or later`() async throws {
+        let fallback = try EndpointDirectory.resolve({ _ in nil }, temporary: directory.path)
+        defer { unsafe rmdir(fallback.path) }
+        #expect(unsafe mkdir(fallback.path, 0o755) == 0)
+        let before = await code { () throws(ClientError) in try await UnderstudyClient.connect(to: fallback) }
+        #expect(before == .badPath)
+        #expect(unsafe rmdir(fallback.path) == 0)
+        let client = try await UnderstudyClient.connect(.init(directory: fallback, patience: .seconds(300)))
+        #expect(unsafe mkdir(fallback.path, 0o755) == 0)
+        let after = await code { () throws(ClientError) in try await client.submit(body, id: id) }
+        #expect(after == .badPath)
+        await client.close()
     }
 
     @Test func `an answer is acknowledged`() async throws {

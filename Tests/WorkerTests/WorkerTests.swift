@@ -20,6 +20,32 @@ struct WorkerTests {
 
     private func json(_ bytes: Bytes?) throws -> JSONValue { try JSONValue(parsing: bytes ?? .empty) }
 
+    @Test func aFallbackThatAStrangerMayHaveMadeEndsTheWorker() async throws {
+        var template = Array("/tmp/worker-test-XXXXXX".utf8CString)
+        guard let made = unsafe mkdtemp(&template) else { preconditionFailure("mkdtemp failed: \(errno)") }
+        let fallback = try EndpointDirectory.resolve({ _ in nil }, temporary: unsafe String(cString: made))
+        defer {
+            unsafe rmdir(fallback.path)
+            unsafe rmdir(made)
+        }
+        let loop = try EventLoop(name: "worker")
+        defer { loop.shutDown() }
+        let settings = try SessionFixture.settings(base: "http://127.0.0.1:1", policy: Stage.policy())
+        let keys = KeyRing(of: settings, environment: [:])
+        let options = WorkerOptions(name: "w1", directory: fallback, settings: settings, keys: keys)
+        let (reports, notes) = AsyncStream.makeStream(of: Worker.Report.self)
+        let waiting = Worker(options, context: try Context(), on: loop) { notes.yield($0) }
+        let later = Task { try await waiting.run() }
+        // It tells that it waits for a broker.
+        _ = await reports.first { _ in true }
+        #expect(unsafe mkdir(fallback.path, 0o755) == 0)
+        let error = await #expect(throws: WorkerError.self) { try await later.value }
+        #expect(error?.code == .directory)
+        let refused = Worker(options, context: try Context(), on: loop)
+        let atOnce = await #expect(throws: WorkerError.self) { try await refused.run() }
+        #expect(atOnce?.message.contains("0755") == true)
+    }
+
     @Test func aRequestIsAnsweredWithTheProvidersBody() async throws {
         try await Stage.run { stage in
             _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 8) }

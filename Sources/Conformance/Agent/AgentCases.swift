@@ -52,6 +52,7 @@ enum AgentCases {
             retries("L14"), newTries("L15"), unknownCode("L16"),
             .unseen("L17", "does not use ZMQ_HEARTBEAT_IVL", "only the source can tell"),
             withoutBroker("L18"),
+            .unseen("L19", "connects to the fallback in /tmp only if it is its user's alone", "takes a second user"),
         ]
 
     /// Agents without an envelope.

@@ -247,12 +247,13 @@ final class BrokerExam: Exam {
 
     /// Checks that nothing is in the way: a broker that answers and has no worker of its own.
     func checkIsAlone() throws {
-        let agent = try agent()
         let socket = try directory.socketPath("agents.sock")
         let reachability = Reachability.check(path: socket)
         guard reachability == .listening else {
             throw ConformanceError(.unreachable, reachability.explanation(path: socket))
         }
+        if directory.isFallback { try directory.check() }
+        let agent = try agent()
         do {
             let id = try accepted(agent)
             try pause(.milliseconds(300))

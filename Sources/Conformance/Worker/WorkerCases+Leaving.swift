@@ -93,5 +93,6 @@ extension WorkerCases {
             )
         },
         .unseen("W34", "sends at most 50 CHUNKs per second and request, when stream", "streaming is reserved"),
+        .unseen("W35", "connects to the fallback in /tmp only if it is its user's alone", "takes a second user"),
     ]
 }

@@ -58,7 +58,7 @@ struct TailCommand: ParsableCommand {
         let asJSON = json
         try ServiceHost.run("tail", child: .none) { loop, control in
             let tail = Tail(path: path, filter: filter, asJSON: asJSON, on: loop) { control.end($0) }
-            let feed = try EventFeed(path: path, topics: filter.topics, context: try Context(), on: loop) {
+            let feed = try EventFeed(directory: directory, topics: filter.topics, context: try Context(), on: loop) {
                 tail.take($0)
             }
             return { urgency in

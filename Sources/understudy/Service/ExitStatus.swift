@@ -5,6 +5,7 @@ import Journal
 import MockProvider
 import Telemetry
 import UnderstudyClient
+import Worker
 import ZeroMQ
 
 /// How a command ended. The numbers are part of the command line's interface.
@@ -71,6 +72,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
             case .badAnswer, .system: self = .trouble
             default: self = .failed
             }
+        case let error as WorkerError: self = error.code == .directory ? .usage : .trouble
         case let error as MockError:
             switch error.code {
             case .portInUse: self = .alreadyRunning

@@ -1,6 +1,8 @@
 """The clients of protocol/clients/python against a real broker."""
 
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +42,79 @@ class TwentyLines(unittest.TestCase):
         done = self.run_it("Hello?", "mock/status-400")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertRegex(done.stderr, r"^FAILURE 610 invalid_request: ")
+
+
+@unittest.skipIf(os.geteuid() != 0, "takes a user of its own, for whom the fallback in /tmp is free")
+class Fallback(unittest.TestCase):
+    """A directory in /tmp that a stranger may have made is not used, whether it was there first or came later."""
+
+    LATER = """
+import os, sys, time
+from understudy import Client, Unreachable
+bus = Client(patience=60)
+pending = bus.submit({"messages": []}, deadline=60)
+os.mkdir(sys.argv[1])
+os.chmod(sys.argv[1], 0o755)
+try:
+    bus.ping()
+except Unreachable as error:
+    sys.exit(str(error))
+"""
+
+    def setUp(self):
+        self.user = random.randrange(10**6, 10**9)
+        self.fallback = f"/tmp/understudy-{self.user}"
+        self.place = tempfile.mkdtemp(prefix="understudy-test-")
+        self.addCleanup(shutil.rmtree, self.place)
+        self.addCleanup(shutil.rmtree, self.fallback, ignore_errors=True)
+        # Where that user may read them.
+        shutil.copytree(CLIENTS, f"{self.place}/clients", ignore=shutil.ignore_patterns(".*"))
+        os.chmod(self.place, 0o755)
+
+    def run_it(self, *arguments):
+        environment = {**os.environ, "UNDERSTUDY_DIR": "", "XDG_RUNTIME_DIR": "", "PYTHONPATH": f"{self.place}/clients"}
+        return subprocess.run(
+            [sys.executable, "-B", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env=environment,
+            user=self.user,
+            group=self.user,
+            extra_groups=[],
+        )
+
+    def make(self, owner, mode):
+        os.mkdir(self.fallback)
+        os.chmod(self.fallback, mode)
+        os.chown(self.fallback, owner, owner)
+
+    def test_the_package(self):
+        ask = ("-c", "from understudy import Client; Client(patience=1).ask('Hello?')")
+        for owner, mode in ((0, 0o700), (self.user, 0o755)):
+            self.make(owner, mode)
+            done = self.run_it(*ask)
+            self.assertRegex(done.stderr, rf"Unreachable: {self.fallback} is not a directory of this user's")
+            os.rmdir(self.fallback)
+        os.symlink(self.place, self.fallback)
+        self.assertIn("is not a directory of this user's", self.run_it(*ask).stderr)
+        os.remove(self.fallback)
+        self.assertIn(f"there is no {self.fallback}/agents.sock", self.run_it(*ask).stderr)
+        self.make(self.user, 0o700)
+        self.assertIn(f"there is no {self.fallback}/agents.sock", self.run_it(*ask).stderr)
+
+    def test_the_package_when_it_comes_later(self):
+        done = self.run_it("-c", self.LATER, self.fallback)
+        self.assertRegex(done.stderr, rf"^{self.fallback} is not a directory of this user's")
+
+    def test_twenty_lines(self):
+        program = f"{self.place}/clients/twenty_lines.py"
+        for owner, mode in ((0, 0o700), (self.user, 0o755)):
+            self.make(owner, mode)
+            done = self.run_it(program)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertEqual(done.stderr, f"{self.fallback} is not this user's alone: set UNDERSTUDY_DIR\n")
+            os.rmdir(self.fallback)
 
 
 class BlockingClient(BusTest):

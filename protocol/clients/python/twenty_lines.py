@@ -1,14 +1,14 @@
 import json, os, sys, uuid, zmq
 
-runtime = os.environ.get("XDG_RUNTIME_DIR")
-default = f"{runtime}/understudy" if runtime else f"/tmp/understudy-{os.getuid()}"
-bus = zmq.Context().socket(zmq.REQ)
+named, runtime = os.environ.get("UNDERSTUDY_DIR"), os.environ.get("XDG_RUNTIME_DIR")
+directory = named or (f"{runtime}/understudy" if runtime else f"/tmp/understudy-{os.geteuid()}")
+if not (named or runtime) and (os.lstat(directory).st_mode, os.lstat(directory).st_uid) != (0o40700, os.geteuid()):
+    sys.exit(f"{directory} is not this user's alone: set UNDERSTUDY_DIR")  # Anyone can make it in /tmp.
+bus, request_id = zmq.Context().socket(zmq.REQ), uuid.uuid4().hex.encode()
 bus.linger = 0
-bus.connect(f"ipc://{os.environ.get('UNDERSTUDY_DIR') or default}/agents.sock")
-request = {"messages": [{"role": "user", "content": sys.argv[1] if len(sys.argv) > 1 else "Hello?"}]}
-if len(sys.argv) > 2:
-    request["model"] = sys.argv[2]
-request_id = uuid.uuid4().hex.encode()
+bus.connect(f"ipc://{directory}/agents.sock")
+text, *model = sys.argv[1:] or ["Hello?"]
+request = {"messages": [{"role": "user", "content": text}], **({"model": model[0]} if model else {})}
 bus.send_multipart([b"UBP/1", b"REQUEST", request_id, b"", json.dumps(request).encode()])
 _, verb, _, header, *body = bus.recv_multipart()
 header = json.loads(header)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import stat
 import uuid
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional
@@ -156,9 +157,28 @@ class Message:
 
 
 def default_directory() -> str:
-    """Where the sockets lie when nobody says otherwise."""
+    """Where the sockets lie when nobody says otherwise; see `checked_directory` for the one in /tmp."""
     named, runtime = os.environ.get("UNDERSTUDY_DIR"), os.environ.get("XDG_RUNTIME_DIR")
-    return named or (f"{runtime}/understudy" if runtime else f"/tmp/understudy-{os.getuid()}")
+    return named or (f"{runtime}/understudy" if runtime else fallback_directory())
+
+
+def fallback_directory() -> str:
+    """Where the sockets lie when the environment does not say: anyone may have made it before the broker."""
+    return f"/tmp/understudy-{os.geteuid()}"
+
+
+def checked_directory(directory: str) -> bool:
+    """Whether the fallback directory is there yet; Unreachable when anybody but this user may be behind it."""
+    try:
+        # A link could be turned to another place after the check.
+        status = os.lstat(directory)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o777 != 0o700:
+        raise Unreachable(
+            f"{directory} is not a directory of this user's with mode 0700, as the broker makes it; set UNDERSTUDY_DIR"
+        )
+    return True
 
 
 def new_id() -> str:

@@ -25,10 +25,12 @@ from ._values import (
     UnderstudyError,
     Unreachable,
     Welcome,
+    checked_directory,
     checked_id,
     default_directory,
     encoded_body,
     encoded_header,
+    fallback_directory,
     new_id,
     reachability,
 )
@@ -37,6 +39,8 @@ from ._values import (
 TURN_MAX = 256
 #: Seconds that `close` waits for the broker's answer to `BYE`.
 CLOSE_WAIT_MAX = 1.0
+#: Seconds between two looks for a directory that must be checked before the connection is made.
+LOOK_EVERY = 0.2
 
 
 class AsyncClient:
@@ -57,7 +61,8 @@ class AsyncClient:
     ) -> None:
         """Makes a client; nothing is sent yet, and no broker need be there.
 
-        directory: of the sockets; default as `default_directory`.
+        directory: of the sockets; default as `default_directory`. In the one in /tmp a call raises Unreachable, and
+            nothing is sent, unless it belongs to this user alone.
         answer_timeout: seconds within which the broker must answer what it can answer at once.
         resend_every: seconds of silence after which a message is sent again.
         patience: seconds that a call goes on while no broker is there; long enough for its restart.
@@ -66,7 +71,9 @@ class AsyncClient:
         for name, value in (("answer_timeout", answer_timeout), ("resend_every", resend_every), ("patience", patience)):
             if not value > 0:
                 raise ValueError(f"{name} is {value!r}; expected more than 0 seconds")
-        self.path = os.path.join(directory or default_directory(), "agents.sock")
+        self._directory = directory or default_directory()
+        self._is_fallback = self._directory == fallback_directory()
+        self.path = os.path.join(self._directory, "agents.sock")
         self._timing = Timing(answer_timeout, resend_every, patience)
         self._open_requests_max = open_requests_max
         self._context = context
@@ -298,8 +305,16 @@ class AsyncClient:
         now = time.monotonic()
         if now > self._reachability[0] + 0.1:
             # One look for all that give up at once.
-            self._reachability = (now, reachability(self.path))
+            self._reachability = (now, self._reason())
         return Unreachable(f"{result}: {self._reachability[1]}")
+
+    def _reason(self) -> str:
+        try:
+            if self._is_fallback:
+                checked_directory(self._directory)
+        except Unreachable as error:
+            return str(error)
+        return reachability(self.path)
 
     # The socket
 
@@ -308,6 +323,8 @@ class AsyncClient:
         if self._is_closed:
             raise Closed("the client was closed")
         loop = asyncio.get_running_loop()
+        if self._is_fallback:
+            checked_directory(self._directory)
         if self._socket is not None:
             if loop is not self._loop:
                 raise RuntimeError("an AsyncClient belongs to the event loop in which it was used first")
@@ -327,8 +344,23 @@ class AsyncClient:
         self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         for source in (socket, self._monitor):
             loop.add_reader(descriptor(source), self._pump)
-        socket.connect(f"ipc://{self.path}")
+        self._connect()
         self._pump_soon()
+
+    def _is_trusted(self) -> bool:
+        """Whether a connection may be made and used: nobody else can take a directory of ours in /tmp away, but we can."""
+        try:
+            return not self._is_fallback or checked_directory(self._directory)
+        except Unreachable:
+            return False
+
+    def _connect(self) -> None:
+        if self._is_closed or self._socket is None or self._loop is None:
+            return
+        if self._is_trusted():
+            self._socket.connect(f"ipc://{self.path}")
+        else:
+            self._loop.call_later(LOOK_EVERY, self._connect)
 
     def _shut(self) -> None:
         self._is_closed = True
@@ -381,6 +413,9 @@ class AsyncClient:
             except zmq.Again:
                 break
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                if not self._is_trusted():
+                    # Without a connection nothing is sent; who calls is told why.
+                    continue
                 # Asking makes the socket take notice of its new peer.
                 self._socket.getsockopt(zmq.EVENTS)
                 self._core.connected(time.monotonic())

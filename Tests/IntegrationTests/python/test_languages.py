@@ -1,8 +1,10 @@
 """The short clients of protocol/clients in C, Ruby, Perl and PHP: against the real broker, and against scripted ones."""
 
 import concurrent.futures
+import copy
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -62,7 +64,7 @@ LANGUAGES = {
 class Run:
     """A client that ran: its output, status, and the seconds of processor and of wall clock that it took."""
 
-    def __init__(self, language, directory, *arguments):
+    def __init__(self, language, directory, *arguments, **options):
         start = time.monotonic()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
@@ -70,7 +72,8 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env={**os.environ, "UNDERSTUDY_DIR": directory},
+                env={**os.environ, "UNDERSTUDY_DIR": directory, "XDG_RUNTIME_DIR": ""},
+                **options,
             )
             # wait4 knows what this child used; it has limits of its own, so that it ends.
             _, status, usage = os.wait4(process.pid, 0)
@@ -83,7 +86,7 @@ class Run:
     @staticmethod
     def text(file):
         file.seek(0)
-        return file.read().decode()
+        return file.read().decode(errors="backslashreplace")
 
     def __repr__(self):
         return f"status {self.status}, {self.wall:.1f} s\nout: {self.out}\nerr: {self.err}"
@@ -152,12 +155,17 @@ PATIENT = [
     OK,
 ]
 
+LONG_HINT = (b"REJECTED", error(430, "tenant_limit", "same_id", retry_after_ms=600_000))
+UNKNOWN = (b"ERROR", error(404, "unknown_request", "same_id"))
+
 # What takes seconds is run for all languages at once.
 SLOW = {
     "late": lambda language: Run(language, DIRECTORY, "Still there?", "mock/ok+6500"),
     "deadline": lambda language: Run(language, DIRECTORY, "Hello?", "mock/silent", "1"),
     "no broker": lambda language: Run(language, os.path.join(DIRECTORY, "nowhere"), "Hello?", "mock/ok", "1"),
     "silent broker": lambda language: ScriptedBroker(language, [], "Hello?", "mock/ok", "1"),
+    "long hint": lambda language: ScriptedBroker(language, [LONG_HINT], "Hello?", "mock/x", "3"),
+    "backoff": lambda language: ScriptedBroker(language, [UNKNOWN, UNKNOWN, UNKNOWN], "Hello?", "mock/x", "3"),
     "patient": lambda language: ScriptedBroker(language, PATIENT, NON_ASCII, "mock/x"),
 }
 
@@ -237,6 +245,65 @@ class ShortClient:
         self.assertIn("nowhere/agents.sock", run.err)
         self.assertLess(run.processor, run.wall / 2, "it waits busily")
 
+    def test_nobody_is_asked_in_a_directory_that_a_stranger_may_have_made(self):
+        if os.geteuid() != 0:
+            self.skipTest("takes a user of its own, for whom the fallback in /tmp is free")
+        user = random.randrange(10**6, 10**9)
+        fallback = f"/tmp/understudy-{user}"
+        with tempfile.TemporaryDirectory(prefix="understudy-test-") as place:
+            os.chmod(place, 0o755)
+            client = copy.copy(self.language)
+            # Where that user may read it.
+            client.command = [*client.command[:-1], shutil.copy(client.command[-1], place)]
+            self.check_refused(client, user, fallback)
+            for owner, mode in ((0, 0o700), (user, 0o755)):
+                os.mkdir(fallback)
+                self.addCleanup(shutil.rmtree, fallback, ignore_errors=True)
+                os.chmod(fallback, mode)
+                os.chown(fallback, owner, owner)
+                self.check_refused(client, user, fallback)
+                os.rmdir(fallback)
+            os.symlink(place, fallback)
+            self.check_refused(client, user, fallback)
+            os.remove(fallback)
+            os.mkdir(fallback, 0o700)
+            os.chown(fallback, user, user)
+            run = Run(client, "", "Hello?", "mock/ok", "1", user=user, group=user, extra_groups=[])
+            self.assertEqual((run.status, run.out), (2, ""), run)
+            self.assertIn("no answer within 1 s", run.err)
+
+    def check_refused(self, client, user, fallback):
+        run = Run(client, "", "Hello?", "mock/ok", "1", user=user, group=user, extra_groups=[])
+        expected = f"{fallback} is no directory of this user's with mode 0700; is there an 'understudy up'?\n"
+        self.assertEqual((run.status, run.out, run.err), (2, "", expected))
+
+    def test_what_is_no_question_is_refused(self):
+        wrong = [("Hello?", "mock/ok", seconds) for seconds in ("abc", "", "1x", "-1", "0", "1e999", "nan", "86401")]
+        if self.name != "c":
+            # C sends the bytes as they are, and shows the FAILURE.
+            wrong.append((b"\xff", "mock/ok"))
+        for arguments in wrong:
+            with self.subTest(arguments=arguments):
+                run = Run(self.language, DIRECTORY, *arguments)
+                self.assertEqual((run.status, run.out), (2, ""), run)
+                self.assertRegex(run.err, r"^usage: ask.* SECONDS from 1 to 86400\n$")
+
+    def test_a_path_that_is_too_long(self):
+        run = Run(self.language, f"/tmp/{'x' * 150}", "Hello?", "mock/ok", "1")
+        self.assertEqual((run.status, run.out), (2, ""), run)
+        self.assertRegex(run.err, r"^cannot connect to ipc:///tmp/x+.*: .*File name too long\n$")
+
+    def test_a_hint_beyond_the_end_is_told_at_once(self):
+        broker = self.slow("long hint")
+        self.assertEqual((broker.run.status, broker.verbs), (1, ["REQUEST"]), broker.run)
+        self.assertRegex(broker.run.err, r"^REJECTED 430 tenant_limit: ")
+
+    def test_without_a_hint_the_waits_double(self):
+        broker = self.slow("backoff")
+        # After 0.5 s and after 1 s more; 2 s more would be too long.
+        self.assertEqual((broker.run.status, broker.verbs), (1, ["REQUEST"] * 3), broker.run)
+        self.assertRegex(broker.run.err, r"^ERROR 404 unknown_request: ")
+
     def test_a_broker_that_says_nothing(self):
         broker = self.slow("silent broker")
         self.assertEqual((broker.run.status, broker.run.out), (2, ""), broker.run)
@@ -291,7 +358,7 @@ class C(ShortClient, unittest.TestCase):
         with open(self.language.path, encoding="utf-8") as file:
             included = set(re.findall(r"#include [<\"](.*?)[>\"]", file.read()))
         self.assertEqual({name for name in included if name.startswith("zmq")}, {"zmq.h"})
-        self.assertLessEqual(included - {"zmq.h"}, {f"{name}.h" for name in ("stdio", "stdlib", "string", "sys/random", "time", "unistd")})
+        self.assertLessEqual(included - {"zmq.h"}, {f"{name}.h" for name in ("stdio", "stdlib", "string", "sys/random", "sys/stat", "time", "unistd")})
 
 
 class Ruby(ShortClient, unittest.TestCase):

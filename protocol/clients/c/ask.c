@@ -1,17 +1,21 @@
 /* Asks the bus one question: ask TEXT [MODEL [SECONDS]]. Needs libzmq and nothing else:
  *     cc -std=c11 -Wall -Wextra -o ask ask.c -lzmq
- * Ends with 0 after an answer, 1 after a FAILURE, REJECTED or ERROR, 2 when nobody answered, 3 when memory ran out. */
+ * Ends with 0 after an answer, 1 after a FAILURE, REJECTED or ERROR, 2 when nobody answered or can be asked, 3 when
+ * memory ran out. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
-/* What the broker answered. verb is NULL when nothing came. header and body are JSON, and end with a zero. */
+/* What the broker answered. is_sent is 0 when there is no broker; verb is NULL when nothing came. header and body are
+ * JSON, and end with a zero. */
 struct answer {
+    int is_sent;
     char *verb, *header, *body;
 };
 
@@ -23,7 +27,7 @@ static void free_answer(struct answer *answer)
     free(answer->verb);
     free(answer->header);
     free(answer->body);
-    *answer = (struct answer){NULL, NULL, NULL};
+    *answer = (struct answer){answer->is_sent, NULL, NULL, NULL};
 }
 
 static void *checked(void *memory)
@@ -190,19 +194,32 @@ static char *quoted(char *json, const char *text)
 
 /* ---- The bus ---- */
 
-/* Sends a message on a socket of its own and waits 5 s for the answer. A body of NULL is none. */
-static struct answer exchange(const char *verb, const char *id, const char *header, const char *body)
+static int milliseconds(double seconds)
 {
-    struct answer answer = {NULL, NULL, NULL};
-    int none = 0, silence_ms = 5000, more = 1;
+    return seconds > 5 ? 5000 : (int)(seconds * 1000);
+}
+
+/* Sends a message on a socket of its own and waits for the answer, up to 5 s each: the sending at most until the `left`
+ * seconds are over, the answer 5 s longer. A body of NULL is none. */
+static struct answer exchange(double left, const char *verb, const char *id, const char *header, const char *body)
+{
+    struct answer answer = {0, NULL, NULL, NULL};
+    int none = 0, send_ms = milliseconds(left > 0.5 ? left : 0.5), silence_ms = milliseconds(left + 5), more = 1;
     void *socket = checked(zmq_socket(context, ZMQ_REQ));
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
+    /* Nothing is sent before there is a broker. */
+    zmq_setsockopt(socket, ZMQ_IMMEDIATE, &more, sizeof more);
+    zmq_setsockopt(socket, ZMQ_SNDTIMEO, &send_ms, sizeof send_ms);
     zmq_setsockopt(socket, ZMQ_RCVTIMEO, &silence_ms, sizeof silence_ms);
     if (zmq_connect(socket, endpoint)) {
         fprintf(stderr, "cannot connect to %s: %s\n", endpoint, zmq_strerror(zmq_errno()));
         exit(2);
     }
-    zmq_send(socket, "UBP/1", 5, ZMQ_SNDMORE);
+    if (zmq_send(socket, "UBP/1", 5, ZMQ_SNDMORE) < 0) {
+        zmq_close(socket);
+        return answer;
+    }
+    answer.is_sent = 1;
     zmq_send(socket, verb, strlen(verb), ZMQ_SNDMORE);
     zmq_send(socket, id, strlen(id), ZMQ_SNDMORE);
     zmq_send(socket, header, strlen(header), body ? ZMQ_SNDMORE : 0);
@@ -241,39 +258,60 @@ static int is(const struct answer *answer, const char *verb)
 static struct answer call(const char *id, const char *body, double seconds)
 {
     double finish = now() + seconds, left;
+    long backoff_ms = 500;
     int is_sent = 0;
     /* The broker ends a request at its deadline and says so; 5 s are for that answer to arrive. */
-    while ((left = finish - now()) > -5) {
+    while ((left = finish - now()) > (is_sent ? -5 : 0)) {
         char header[64];
         snprintf(header, sizeof header, "{\"deadline_ms\":%ld}", left > 1 ? (long)(left * 1000) : 1000L);
-        struct answer answer = is_sent ? exchange("GET", id, "{\"wait_ms\":4000}", NULL)
-                                       : exchange("REQUEST", id, header, body);
-        is_sent = 1;
+        struct answer answer = is_sent ? exchange(left, "GET", id, "{\"wait_ms\":4000}", NULL)
+                                       : exchange(left, "REQUEST", id, header, body);
+        is_sent = answer.is_sent;
         if (answer.verb && !is(&answer, "STATE")) {
             const char *retry = member(answer.header, "retry");
-            if (!(is(&answer, "REJECTED") || is(&answer, "ERROR")) || !retry || strncmp(retry, "\"same_id\"", 9))
-                return answer;
             /* No room now, or the broker does not know the id: it was started again, or never saw the REQUEST. */
-            long pause_ms = number(member(answer.header, "retry_after_ms"), 1000);
+            long pause_ms = number(member(answer.header, "retry_after_ms"), backoff_ms);
+            if (!(is(&answer, "REJECTED") || is(&answer, "ERROR")) || !retry || strncmp(retry, "\"same_id\"", 9)
+                || now() + (double)pause_ms / 1000 > finish)
+                return answer;
             nanosleep(&(struct timespec){pause_ms / 1000, pause_ms % 1000 * 1000000}, NULL);
+            backoff_ms = backoff_ms < 4000 ? 2 * backoff_ms : 8000;
             is_sent = 0;
         }
         free_answer(&answer);
     }
-    return (struct answer){NULL, NULL, NULL};
+    return (struct answer){0, NULL, NULL, NULL};
+}
+
+/* Anyone can make a directory in /tmp. */
+static int is_ours(const char *directory)
+{
+    struct stat status;
+    return !lstat(directory, &status) && S_ISDIR(status.st_mode) && status.st_uid == geteuid()
+           && (status.st_mode & 0777) == 0700;
 }
 
 int main(int count, char **arguments)
 {
     const char *text = count > 1 ? arguments[1] : "Hello?", *model = count > 2 ? arguments[2] : NULL;
     const char *directory = getenv("UNDERSTUDY_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
-    double seconds = count > 3 ? atof(arguments[3]) : 60;
+    char fallback[40], *end = "";
+    double seconds = count > 3 ? strtod(arguments[3], &end) : 60;
+    if (*end || !(seconds >= 1 && seconds <= 86400)) {
+        fputs("usage: ask TEXT [MODEL [SECONDS]], SECONDS from 1 to 86400\n", stderr);
+        return 2;
+    }
+    snprintf(fallback, sizeof fallback, "/tmp/understudy-%lu", (unsigned long)geteuid());
     if (directory && *directory)
         snprintf(endpoint, sizeof endpoint, "ipc://%s/agents.sock", directory);
     else if (runtime && *runtime)
         snprintf(endpoint, sizeof endpoint, "ipc://%s/understudy/agents.sock", runtime);
-    else
-        snprintf(endpoint, sizeof endpoint, "ipc:///tmp/understudy-%lu/agents.sock", (unsigned long)getuid());
+    else if (is_ours(fallback))
+        snprintf(endpoint, sizeof endpoint, "ipc://%s/agents.sock", fallback);
+    else {
+        fprintf(stderr, "%s is no directory of this user's with mode 0700; is there an 'understudy up'?\n", fallback);
+        return 2;
+    }
     context = checked(zmq_ctx_new());
 
     unsigned char random[16];
@@ -321,7 +359,7 @@ int main(int count, char **arguments)
     }
     if (is_reply || is(&answer, "FAILURE")) {
         /* The result is safe: the broker may forget it. */
-        struct answer done = exchange("ACK", id, "", NULL);
+        struct answer done = exchange(0, "ACK", id, "", NULL);
         free_answer(&done);
     }
     free_answer(&answer);

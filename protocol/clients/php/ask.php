@@ -1,28 +1,62 @@
 #!/usr/bin/php
 <?php
 // Asks the bus one question: ask.php TEXT [MODEL [SECONDS]]. Needs Debian's php-cli and php-zmq.
-// Ends with 0 after an answer, 1 after a FAILURE, REJECTED or ERROR, 2 when nobody answered.
+// Ends with 0 after an answer, 1 after a FAILURE, REJECTED or ERROR, 2 when nobody answered or can be asked.
 declare(strict_types=1);
 
+function give_up(string $message): never
+{
+    fwrite(STDERR, "$message\n");
+    exit(2);
+}
+
+/** Anyone can make a directory in /tmp. */
+function is_ours(string $directory): bool
+{
+    $status = @lstat($directory);
+    return $status && $status['mode'] === 0040700 && $status['uid'] === posix_geteuid();
+}
+
+$seconds = $argv[3] ?? '60';
+$is_number = preg_match('/^\d+(\.\d+)?$/D', $seconds) && $seconds >= 1 && $seconds <= 86400;
+if (!$is_number || !preg_match('//u', implode(' ', array_slice($argv, 1)))) {
+    give_up('usage: ask.php TEXT [MODEL [SECONDS]], in UTF-8, SECONDS from 1 to 86400');
+}
+$named = getenv('UNDERSTUDY_DIR');
 $runtime = getenv('XDG_RUNTIME_DIR');
-$directory = getenv('UNDERSTUDY_DIR') ?: ($runtime ? "$runtime/understudy" : '/tmp/understudy-' . posix_getuid());
+$directory = $named ?: ($runtime ? "$runtime/understudy" : '/tmp/understudy-' . posix_geteuid());
+if (!$named && !$runtime && !is_ours($directory)) {
+    give_up("$directory is no directory of this user's with mode 0700; is there an 'understudy up'?");
+}
 define('ENDPOINT', "ipc://$directory/agents.sock");
 const FLAGS = JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES;
 
-/** Sends a message on a socket of its own; verb, header and body of the answer, null after 5 s of silence. */
-function exchange(string ...$frames): ?array
+/**
+ * Sends a message on a socket of its own and waits for the answer, up to 5 s each: the sending at most until the $left
+ * seconds are over, the answer 5 s longer. Whether it was sent; verb, header and body of the answer, null if none came.
+ */
+function exchange(float $left, string ...$frames): array
 {
     static $context = null;
     $socket = new ZMQSocket($context ??= new ZMQContext(), ZMQ::SOCKET_REQ);
     $socket->setSockOpt(ZMQ::SOCKOPT_LINGER, 0);
-    $socket->setSockOpt(ZMQ::SOCKOPT_RCVTIMEO, 5000);
-    $socket->connect(ENDPOINT);
-    $socket->sendmulti(['UBP/1', ...$frames]);
+    $socket->setSockOpt(ZMQ::SOCKOPT_IMMEDIATE, 1); // Nothing is sent before there is a broker.
+    $socket->setSockOpt(ZMQ::SOCKOPT_SNDTIMEO, (int) (1000 * min(5, max(0.5, $left))));
+    $socket->setSockOpt(ZMQ::SOCKOPT_RCVTIMEO, (int) (1000 * min(5, max(0, $left + 5))));
+    try {
+        $socket->connect(ENDPOINT);
+    } catch (ZMQSocketException $error) {
+        give_up('cannot connect to ' . ENDPOINT . ': ' . $error->getMessage());
+    }
+    if (!$socket->sendmulti(['UBP/1', ...$frames])) {
+        return [false, null];
+    }
     $answer = $socket->recvMulti();
     if ($answer === false) {
-        return null;
+        return [true, null];
     }
-    return [$answer[1], json_decode($answer[3] ?: '{}', true, flags: FLAGS), implode('', array_slice($answer, 4))];
+    $header = json_decode($answer[3] ?: '{}', true, flags: FLAGS);
+    return [true, [$answer[1], $header, implode('', array_slice($answer, 4))]];
 }
 
 /** The call itself. The same id is the same request: sent twice, it runs once. */
@@ -30,11 +64,12 @@ function call(string $id, string $body, float $seconds): array
 {
     $finish = hrtime(true) / 1e9 + $seconds;
     $is_sent = false;
+    $backoff_ms = 500;
     // The broker ends a request at its deadline and says so; 5 s are for that answer to arrive.
-    while (($left = $finish - hrtime(true) / 1e9) > -5) {
+    while (($left = $finish - hrtime(true) / 1e9) > ($is_sent ? -5 : 0)) {
         $deadline = json_encode(['deadline_ms' => max(1000, (int) ($left * 1000))]);
-        $answer = $is_sent ? exchange('GET', $id, '{"wait_ms":4000}') : exchange('REQUEST', $id, $deadline, $body);
-        $is_sent = true;
+        $message = $is_sent ? ['GET', $id, '{"wait_ms":4000}'] : ['REQUEST', $id, $deadline, $body];
+        [$is_sent, $answer] = exchange($left, ...$message);
         if ($answer === null || $answer[0] === 'STATE') {
             continue;
         }
@@ -42,11 +77,15 @@ function call(string $id, string $body, float $seconds): array
             return $answer;
         }
         // No room now, or the broker does not know the id: it was started again, or never saw the REQUEST.
-        usleep(1000 * ($answer[1]['retry_after_ms'] ?? 1000));
+        $pause_ms = $answer[1]['retry_after_ms'] ?? $backoff_ms;
+        if (hrtime(true) / 1e9 + $pause_ms / 1000 > $finish) {
+            return $answer;
+        }
+        usleep(1000 * $pause_ms);
+        $backoff_ms = min(2 * $backoff_ms, 8000);
         $is_sent = false;
     }
-    fwrite(STDERR, "no answer within $seconds s from " . ENDPOINT . "; is there an 'understudy up'?\n");
-    exit(2);
+    give_up("no answer within $seconds s from " . ENDPOINT . "; is there an 'understudy up'?");
 }
 
 $id = bin2hex(random_bytes(16));
@@ -54,7 +93,7 @@ $request = ['messages' => [['role' => 'user', 'content' => $argv[1] ?? 'Hello?']
 if (isset($argv[2])) {
     $request['model'] = $argv[2];
 }
-[$verb, $header, $reply] = call($id, json_encode($request, FLAGS), (float) ($argv[3] ?? 60));
+[$verb, $header, $reply] = call($id, json_encode($request, FLAGS), (float) $seconds);
 if ($verb === 'REPLY') {
     $message = json_decode($reply, true, flags: FLAGS)['choices'][0]['message'];
     echo $message['content'] ?? json_encode($message, FLAGS), "\n";
@@ -63,7 +102,7 @@ if ($verb === 'REPLY') {
     }
 }
 if (in_array($verb, ['REPLY', 'FAILURE'])) {
-    exchange('ACK', $id, ''); // The result is safe: the broker may forget it.
+    exchange(0, 'ACK', $id, ''); // The result is safe: the broker may forget it.
 }
 if ($verb !== 'REPLY') {
     $advice = "(retry: $header[retry], billed: $header[billed])";

@@ -408,6 +408,31 @@ class Transcripts(unittest.TestCase):
                 validator(reference).validate(parse(frames[3]))
         self.assertGreater(count, 150)
 
+    def test_call_records_are_those_of_the_calls(self):
+        """F4 of a worker's terminal: the model of the last START if it answered, else what failed and no model."""
+        started, count = {}, 0
+        for line in self.messages():
+            with self.subTest(line):
+                sender, receiver, _, verb, rest = self.LINE.fullmatch(line).groups()
+                if receiver != "B" or sender == "A" or verb not in ("START", "REPLY", "FAILURE"):
+                    continue
+                id, header, *body = rest.split(" | ")
+                header, delivery = json.loads(header), (sender, *id.split("/")[:2])
+                if verb == "START":
+                    started[delivery] = f"{header['provider']}/{header['model']}"
+                    continue
+                count += 1
+                record = json.loads(body[0].replace(",…}", "}"))
+                self.assertLessEqual(set(record), properties("events.schema.json#/$defs/call"))
+                if verb == "FAILURE":
+                    self.assertEqual(record, {"error.type": header["class"], "resolved_model": None})
+                    self.assertIsNone((header["meta"] or {}).get("resolved_model"))
+                else:
+                    # Where the exchange begins later than its START, the model is that of most of the page.
+                    self.assertEqual(record, {"resolved_model": started.get(delivery, "openai/gpt-4.1")})
+                    self.assertEqual((header["meta"] or record)["resolved_model"], record["resolved_model"])
+        self.assertGreater(count, 10)
+
     def test_every_verb_occurs(self):
         found = set()
         for line in self.messages():

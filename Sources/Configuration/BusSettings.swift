@@ -25,7 +25,7 @@ public struct BusSettings: Sendable, Hashable {
     public var dedup: Duration = .seconds(3600)
     /// Silence after which a worker is taken for lost. 300 ms...10 min, default 15 s.
     public var lease: Duration = .seconds(15)
-    /// Time between two signs of life. At least 100 ms and at most a third of the lease, default 1 s.
+    /// Time between two signs of life. 100 ms to 60 s and at most a third of the lease, default 1 s.
     public var beat: Duration = .seconds(1)
     /// Paid deliveries of one request with `on_loss` `retry`. 1...10, default 2.
     public var paidDeliveriesMax = 2
@@ -61,7 +61,7 @@ public struct BusSettings: Sendable, Hashable {
     static let keptTerminalsRange = 1...100_000_000
     static let dedupRange: ClosedRange<Duration> = .seconds(3600) ... .seconds(30 * 86_400)
     static let leaseRange: ClosedRange<Duration> = .milliseconds(300) ... .seconds(600)
-    static let beatMin: Duration = .milliseconds(100)
+    static let beatRange: ClosedRange<Duration> = .milliseconds(100) ... .seconds(60)
     static let deliveriesRange = 1...10
 
     /// The defaults.

@@ -236,9 +236,9 @@ extension BusSettings {
         if let value = try reader.member("dedup") { dedup = try value.duration(in: Self.dedupRange) }
         if let value = try reader.member("lease") { lease = try value.duration(in: Self.leaseRange) }
         if let value = try reader.member("beat") {
-            beat = try value.duration(in: Self.beatMin...(lease / 3))
+            beat = try value.duration(in: Self.beatRange.lowerBound...min(lease / 3, Self.beatRange.upperBound))
         } else {
-            beat = min(beat, max(Self.beatMin, .milliseconds((lease / 3).wholeMilliseconds)))
+            beat = min(beat, max(Self.beatRange.lowerBound, .milliseconds((lease / 3).wholeMilliseconds)))
         }
         if let value = try reader.member("paid_deliveries_max") {
             paidDeliveriesMax = try value.int(in: Self.deliveriesRange)

@@ -176,6 +176,7 @@ import Testing
     @Test func aShortLeaseShortensTheBeat() throws {
         #expect(try settings(#"{"bus": {"lease": "900ms"}}"#).bus.beat == .milliseconds(300))
         #expect(refusal(#"{"bus": {"lease": "900ms", "beat": "1s"}}"#).path == "$.bus.beat")
+        #expect(refusal(#"{"bus": {"lease": "600s", "beat": "61s"}}"#).path == "$.bus.beat")
     }
 
     @Test func mockAnswersForEveryProviderWithoutKeys() throws {

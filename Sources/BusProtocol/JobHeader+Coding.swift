@@ -64,7 +64,14 @@ extension JobHeader {
 extension LostDelivery {
     fileprivate static func list(_ reader: JSONReader) throws(JSONError) -> [LostDelivery] {
         var list: [LostDelivery] = []
-        for element in try reader.array() {
+        let elements = try reader.array()
+        guard elements.count <= Limits.lostDeliveriesMax else {
+            throw reader.failure(
+                .outOfRange,
+                "expected at most \(Limits.lostDeliveriesMax) entries, found \(elements.count)"
+            )
+        }
+        for element in elements {
             list.append(
                 LostDelivery(
                     delivery: try element.member("delivery").number(from: 1),

@@ -18,6 +18,8 @@ public enum Limits {
     public static let wireFrameCountMax = envelopeFrameCountMax + frameCountMax
     /// Largest single frame that libzmq lets in; above it the connection is closed instead of answered 413.
     public static let wireFrameBytesMax = 16 * 1024 * 1024
+    /// Most entries of `lost` in a `JOB`.
+    public static let lostDeliveriesMax = 16
     /// Most frames of an envelope, the empty one counted.
     public static let envelopeFrameCountMax = 8
     /// Most bytes of an envelope.

@@ -14,7 +14,9 @@ extension WorkerWelcome {
             epoch: try header.required("epoch") { (value) throws(JSONError) in try value.int64(in: 0 ... .max) },
             keep: try Self.keys(frames, head, at: 0),
             drop: try Self.keys(frames, head, at: 1),
-            beatInterval: try header.required("beat_ms") { (value) throws(JSONError) in try value.milliseconds() },
+            beatInterval: try header.required("beat_ms") { (value) throws(JSONError) in
+                try value.milliseconds(in: .milliseconds(1) ... .milliseconds(Limits.millisecondsMax))
+            },
             lease: try header.required("lease_ms") { (value) throws(JSONError) in try value.milliseconds() }
         )
     }

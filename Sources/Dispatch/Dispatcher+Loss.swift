@@ -108,7 +108,7 @@ extension Dispatcher {
         count { $0.lostDeliveries += 1 }
         if countsAsDeath { job.deaths += 1 }
         let key = DeliveryKey(job: job.number, delivery: job.deliveries, attempt: started ? job.lastAttempt : 0)
-        if job.lost.count < 16 {
+        if job.lost.count < Limits.lostDeliveriesMax {
             job.lost.append(
                 LostDelivery(delivery: key.delivery, attempt: key.attempt, held: since.duration(to: now))
             )

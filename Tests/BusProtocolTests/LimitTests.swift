@@ -32,6 +32,25 @@ import Testing
         #expect(code(request(header: [UInt8](repeating: 0, count: Limits.headerBytesMax + 1))) == .tooLarge)
     }
 
+    @Test func sixteenLostDeliveriesPass() {
+        func job(_ count: Int) -> ErrorCode? {
+            let lost = Array(repeating: #"{"delivery":1,"attempt":0,"held_ms":5}"#, count: count).joined(separator: ",")
+            let header = #"{"session":"s","tenant":"uid-1","id":"x","first_attempt":1,"remaining_ms":1,"waited_ms":1"#
+            let key = DeliveryKey(job: JobNumber(1), delivery: 1)
+            let frames: [[UInt8]] = [
+                ProtocolVersion.bytes, Verb.job.bytes, key.bytes, Array((header + #","lost":[\#(lost)]}"#).utf8), [1],
+            ]
+            do throws(BusError) {
+                _ = try BrokerMessage.decode(FrameList(frames))
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        #expect(job(Limits.lostDeliveriesMax) == nil)
+        #expect(job(Limits.lostDeliveriesMax + 1) == .malformed)
+    }
+
     @Test func eightBodyFramesPass() {
         #expect(code(request(body: Array(repeating: [1], count: 8))) == nil)
         #expect(code(request(body: Array(repeating: [1], count: 9))) == .tooLarge)

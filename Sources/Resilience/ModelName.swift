@@ -27,7 +27,7 @@ public struct ModelName: Hashable, Sendable, CustomStringConvertible {
     public init?(_ text: String, providers: Set<String>, defaultProvider: String?) {
         let trimmed = text.trimmingBlanks()
         guard !trimmed.isEmpty, trimmed.utf8.count <= Self.textBytesMax else { return nil }
-        guard trimmed.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
+        guard !trimmed.hasControlCharacters else { return nil }
         if let slash = trimmed.utf8.firstIndex(of: UInt8(ascii: "/")) {
             let prefix = String(trimmed[..<slash])
             if let provider = Self.provider(named: prefix, among: providers) {
@@ -52,6 +52,9 @@ public struct ModelName: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension String {
+    /// True when it cannot be shown as it is.
+    var hasControlCharacters: Bool { utf8.contains { $0 < 0x20 || $0 == 0x7F } }
+
     /// The text without spaces, tabs and line ends at both ends.
     func trimmingBlanks() -> String {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

@@ -78,7 +78,11 @@ public struct ModelRouting: Sendable, Hashable {
     /// Why `text` is the name of no model, with what would be.
     private func explanation(of text: String) -> String {
         guard text.utf8.count <= ModelName.textBytesMax else {
-            return "the model's name has \(text.utf8.count) bytes; expected at most \(ModelName.textBytesMax)"
+            return "the model's name is too long: it has \(text.utf8.count) bytes; expected at most "
+                + "\(ModelName.textBytesMax)"
+        }
+        guard !text.hasControlCharacters else {
+            return "the model's name holds a control character: \(text.debugDescription)"
         }
         let known = providers.sorted().joined(separator: ", ")
         return "model \"\(text)\" leads to no provider; expected provider/model with a provider of: \(known)"

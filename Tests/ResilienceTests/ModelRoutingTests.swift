@@ -65,6 +65,16 @@ import Testing
         #expect(error?.message.contains("anthropic, google, openai, openrouter") == true)
     }
 
+    @Test func aNameThatCannotBeShownIsRefusedForThat() {
+        let control = #expect(throws: ResilienceError.self) { try routing.chain(requested: "openai/a\u{1}b\u{7F}") }
+        #expect(control?.code == .unknownModel)
+        #expect(control?.message == #"the model's name holds a control character: "openai/a\u{01}b\u{7F}""#)
+        let long = "openai/" + String(repeating: "x", count: 250)
+        let error = #expect(throws: ResilienceError.self) { try routing.chain(requested: long) }
+        #expect(error?.code == .unknownModel)
+        #expect(error?.message == "the model's name is too long: it has 257 bytes; expected at most 256")
+    }
+
     @Test func noModelAtAllIsRefused() {
         let routing = ModelRouting(defaultChatModel: nil, providers: ["openai"])
         let error = #expect(throws: ResilienceError.self) { try routing.chain(requested: " ") }

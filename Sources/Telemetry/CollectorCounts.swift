@@ -10,7 +10,8 @@ public struct CollectorCounts: Hashable, Sendable, CustomStringConvertible {
     public var unknown: UInt64 = 0
     /// Events of a broker older than the ones that are followed.
     public var stale: UInt64 = 0
-    /// Gaps found.
+    /// Gaps found. What a class and epoch had before the first event that came is in the database, and none of these: it
+    /// is unknown, not lost.
     public var gaps: UInt64 = 0
     /// Events that the gaps stand for.
     public var missing: UInt64 = 0

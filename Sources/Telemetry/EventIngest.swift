@@ -140,8 +140,10 @@ struct EventIngest {
     ) -> RowChange {
         let count = last - entry.last
         entry.missing += count
-        counts.gaps += 1
-        counts.missing += count
+        if !isFirst {
+            counts.gaps += 1
+            counts.missing += count
+        }
         return RowChange(
             kind: .gap,
             values: [

@@ -4,8 +4,8 @@ import JSON
 
 /// Finds what a subscriber missed: numbers that jump within a class, and a broker that was started again.
 ///
-/// Pure: no socket, no clock. The first event of a class that is seen is where counting begins; after a restart of the
-/// broker it begins at 1, because then all of its events were wanted. A snapshot tells the last number of each class, so
+/// Pure: no socket, no clock. The first event of a class and epoch that is seen is where counting begins: what a broker
+/// published before this subscriber had its connection is unknown, not lost. A snapshot tells the last number of each class, so
 /// that a loss shows even when nothing follows it.
 public struct SequenceWatch: Sendable {
     /// What was found.
@@ -30,7 +30,7 @@ public struct SequenceWatch: Sendable {
             // The last words of a broker that was replaced.
             guard event.epoch > epoch else { return [] }
             findings.append(.restart(epoch: event.epoch, before: epoch))
-            last = Dictionary(uniqueKeysWithValues: classes.map { ($0, 0) })
+            last = [:]
         }
         epoch = event.epoch
         findings += advance(event.eventClass, to: event.sequence, arrived: true)

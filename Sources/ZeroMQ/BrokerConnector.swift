@@ -6,7 +6,8 @@ public import EventLoop
 /// Where ``EndpointDirectory/isFallback``, nothing is connected before the directory has passed
 /// ``EndpointDirectory/check()``; one that does not exist yet is looked for until it does. After that libzmq connects
 /// again by itself. Nobody else can take away what this user has in `/tmp`, but this user can, so ``confirm()`` is for
-/// the owner to call at each new connection, before anything is sent or taken in over it.
+/// the owner to call when the monitor tells of a new connection. What is sent between libzmq's handshake and that call
+/// goes out unchecked: a moment, and only after this user has removed the directory that had passed.
 public final class BrokerConnector {
     /// How often a directory that does not exist yet is looked for.
     public static let lookInterval: Duration = .milliseconds(200)

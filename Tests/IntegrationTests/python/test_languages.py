@@ -245,6 +245,14 @@ class ShortClient:
         self.assertIn("nowhere/agents.sock", run.err)
         self.assertLess(run.processor, run.wall / 2, "it waits busily")
 
+    def test_no_broker_is_told_in_time(self):
+        # With the processors to itself.
+        concurrent.futures.wait(_results.values())
+        run = Run(self.language, os.path.join(DIRECTORY, "nowhere"), "Hello?", "mock/ok", "1")
+        self.assertEqual((run.status, run.out), (2, ""), run)
+        # An answer to a request that was sent would have been waited for until 6 s.
+        self.assertLess(run.wall, 5)
+
     def test_nobody_is_asked_in_a_directory_that_a_stranger_may_have_made(self):
         if os.geteuid() != 0:
             self.skipTest("takes a user of its own, for whom the fallback in /tmp is free")

@@ -55,17 +55,17 @@ struct BrokerCommand: ParsableCommand {
             ?? settings.bus.journalPath(inDirectory: directory.path)
         if noJournal { brokerSettings.journalPath = nil }
         brokerSettings.journal.byteCountMax = settings.bus.journalBytesMax
-        try ServiceHost.run("broker", child: child.ties) { [brokerSettings] loop, control in
+        try ServiceHost.run("broker", child: child.ties, staysUp: true) { [brokerSettings] loop, control in
             let broker = BrokerService(
                 brokerSettings,
                 context: try Context(),
                 on: loop
-            ) { Console.error.line($0) }
+            ) { control.log($0) }
             control.follow {
                 try await broker.run {
                     control.ready()
                     if !control.isChild {
-                        Console.output.line("ready: agents connect to ipc://\(directory.path)/agents.sock")
+                        control.say("ready: agents connect to ipc://\(directory.path)/agents.sock")
                     }
                 }
             }

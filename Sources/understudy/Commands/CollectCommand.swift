@@ -27,7 +27,7 @@ struct CollectCommand: ParsableCommand {
         let settings = try common.settings()
         let directory = try common.endpointDirectory(settings)
         let database = location.path(settings, directory)
-        try ServiceHost.run("collect", child: child.ties) { loop, control in
+        try ServiceHost.run("collect", child: child.ties, staysUp: true) { loop, control in
             // The database may lie there, and the broker may come later.
             try directory.prepare()
             let collector = Collector(
@@ -45,9 +45,9 @@ struct CollectCommand: ParsableCommand {
             control.follow {
                 let counts = try await collector.run {
                     control.ready()
-                    if !control.isChild { Console.output.line("ready: events of \(directory.path) go to \(database)") }
+                    if !control.isChild { control.say("ready: events of \(directory.path) go to \(database)") }
                 }
-                if !control.isChild { Console.error.line("\(counts)") }
+                if !control.isChild { control.log("\(counts)") }
             }
             return { urgency in
                 switch urgency {

@@ -82,12 +82,12 @@ struct MockCommand: ParsableCommand {
         }
         let configuration = try Self.configuration(of: mock)
 
-        try ServiceHost.run("mock", child: child.ties) { loop, control in
+        try ServiceHost.run("mock", child: child.ties, staysUp: true) { loop, control in
             let provider = try MockProvider(loop: loop, configuration: configuration)
             control.ready("port=\(provider.port)")
             if !control.isChild {
                 let page = provider.baseURL.dropLast("v1".count)
-                Console.output.line("ready: the mock provider answers at \(provider.baseURL), its page is \(page)")
+                control.say("ready: the mock provider answers at \(provider.baseURL), its page is \(page)")
             }
             return { urgency in
                 guard urgency != .quiet else { return }

@@ -52,7 +52,7 @@ struct UpCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try busConfiguration()
-        try ServiceHost.run("up", child: .none, canRenew: true) { loop, control in
+        try ServiceHost.run("up", child: .none, canRenew: true, staysUp: true) { loop, control in
             let agents = try configuration.directory.endpoint("agents.sock")
             try configuration.directory.prepare()
             let bus = Bus(loop: loop, configuration: configuration) { report in
@@ -86,10 +86,10 @@ struct UpCommand: ParsableCommand {
     private static func show(_ report: Bus.Report, agents: String, _ control: ServiceControl) {
         switch report {
         case .ready:
-            Console.output.line("ready: agents connect to \(agents)")
+            control.say("ready: agents connect to \(agents)")
         case .line(let source, let text):
             let padding = String(repeating: " ", count: max(0, "collector".count - source.count))
-            Console.error.line(Console.error.styled(source + padding + " |", .cyan) + " " + text)
+            control.log(Console.error.styled(source + padding + " |", .cyan) + " " + text)
         case .finished(let status):
             control.end(status == .ok ? nil : CommandFailure(status))
         }

@@ -55,14 +55,14 @@ struct WorkerCommand: ParsableCommand {
             keys: KeyRing(of: settings, environment: ProcessEnvironment.current())
         )
         if let capacity { options.capacity = capacity }
-        try ServiceHost.run("worker", child: child.ties, canRenew: true) { [options] loop, control in
+        try ServiceHost.run("worker", child: child.ties, canRenew: true, staysUp: true) { [options] loop, control in
             let worker = Worker(options, context: try Context(), on: loop) { report in
                 switch report {
                 case .joined:
                     control.ready()
-                    if !control.isChild { Console.output.line("ready: \(options.name) works for \(directory.path)") }
+                    if !control.isChild { control.say("ready: \(options.name) works for \(directory.path)") }
                 case .note(let text):
-                    Console.error.line(text)
+                    control.log(text)
                 }
             }
             control.follow { try await worker.run() }

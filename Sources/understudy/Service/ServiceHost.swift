@@ -1,4 +1,5 @@
 import CLinux
+import CoreTypes
 import EventLoop
 import Glibc
 import Synchronization
@@ -31,6 +32,8 @@ enum ServiceHost {
     ///   - name: The role, which names the loop's thread.
     ///   - child: What a supervisor said; `none` for a service that has none.
     ///   - canRenew: Whether the service knows ``StopUrgency/renew``.
+    ///   - staysUp: True for a service that others depend on: what it says must not block it, and its end waits only a
+    ///     moment for the reader of its log.
     ///   - start: Starts the service. Called on the loop's thread; calls ``ServiceControl/ready(_:)`` then or later, and
     ///     ``ServiceControl/end(_:)`` when the service has ended, by itself or by the closure it returns.
     /// - Throws: What `start` threw, and what the service ended with unless it was ``ExitStatus/ok``.
@@ -38,6 +41,7 @@ enum ServiceHost {
         _ name: String,
         child: ChildTies,
         canRenew: Bool = false,
+        staysUp: Bool = false,
         start: @escaping @Sendable (EventLoop, ServiceControl) throws -> Stop
     ) throws(CommandFailure) {
         try ParentWatch.begin(child)
@@ -49,13 +53,15 @@ enum ServiceHost {
         // Shown by ps and top in place of "exe", the name under which a supervisor starts its own binary.
         unsafe pthread_setname_np(pthread_self(), "understudy")
         let loop: EventLoop
+        let lines: LineWriter?
         do {
             try raiseFileLimit()
             loop = try EventLoop(name: name)
+            lines = staysUp ? try LineWriter() : nil
         } catch {
             throw CommandFailure(error)
         }
-        let control = ServiceControl(loop: loop, child: child)
+        let control = ServiceControl(loop: loop, child: child, lines: lines)
         loop.execute {
             do {
                 let stop = try start(loop, control)
@@ -67,7 +73,16 @@ enum ServiceHost {
         control.waitForEnd()
         loop.shutDown()
         loop.join()
-        if let failure = control.failure { throw failure }
+        var failure = control.failure
+        if let lines {
+            if let said = failure, !said.message.isEmpty {
+                // In order behind the log, and not blocked by its reader either.
+                control.log(Console.error.problemText(said.message))
+                failure = CommandFailure(said.status)
+            }
+            lines.finish()
+        }
+        if let failure { throw failure }
     }
 }
 
@@ -81,12 +96,14 @@ final class ServiceControl: Sendable {
 
     private let loop: EventLoop
     private let child: ChildTies
+    private let lines: LineWriter?
     private let state = Mutex(State())
     private let ended: EndSignal
 
-    init(loop: EventLoop, child: ChildTies) {
+    init(loop: EventLoop, child: ChildTies, lines: LineWriter?) {
         self.loop = loop
         self.child = child
+        self.lines = lines
         ended = EndSignal()
     }
 
@@ -106,6 +123,16 @@ final class ServiceControl: Sendable {
         guard isFirst, let descriptor = child.readyDescriptor else { return }
         Console(descriptor: descriptor, isTerminal: false, usesColor: false).line("ready \(detail)")
         close(descriptor)
+    }
+
+    /// Prints a line on standard output, without blocking a service that stays up.
+    func say(_ text: String) {
+        if let lines { lines.line(text, to: .output) } else { Console.output.line(text) }
+    }
+
+    /// Prints a line on standard error, without blocking a service that stays up.
+    func log(_ text: String) {
+        if let lines { lines.line(text, to: .error) } else { Console.error.line(text) }
     }
 
     /// Ends the process, with `failure` or well; only the first call counts.
@@ -166,5 +193,16 @@ final class EndSignal: Sendable {
     func wait() {
         var value: eventfd_t = 0
         while unsafe eventfd_read(descriptor, &value) != 0, errno == EINTR {}
+    }
+
+    /// Blocks until ``raise()`` or for `limit`; false when that is over.
+    func wait(atMost limit: Duration) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        let milliseconds = max(0, limit.wholeMilliseconds)
+        while true {
+            // An interruption begins the wait again: a little longer does no harm.
+            let count = unsafe poll(&entry, 1, CInt(clamping: milliseconds))
+            if count >= 0 || errno != EINTR { return count > 0 }
+        }
     }
 }

@@ -75,8 +75,11 @@ struct Console: Sendable {
 
     /// Writes what went wrong, as `understudy: …`.
     func problem(_ text: String) {
-        line(styled("understudy: ", .red) + text)
+        line(problemText(text))
     }
+
+    /// What went wrong, as ``problem(_:)`` writes it.
+    func problemText(_ text: String) -> String { styled("understudy: ", .red) + text }
 
     /// Writes bytes as they are; a reader that is gone is ignored.
     func write(_ bytes: [UInt8]) { _ = reaches(bytes) }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import CoreTypes
+import EventLoop
+import Glibc
 
 /// The command `understudy`: one binary that plays every role of the bus.
 struct Understudy: ParsableCommand {
@@ -47,7 +49,7 @@ struct Understudy: ParsableCommand {
         do {
             var command = try parseAsRoot(arguments)
             try command.run()
-            return .ok
+            return outputStatus()
         } catch let failure as CommandFailure {
             if !failure.message.isEmpty { Console.error.problem(failure.message) }
             return failure.status
@@ -56,12 +58,21 @@ struct Understudy: ParsableCommand {
         }
     }
 
+    /// The status of a command that did what it was asked: its results must have come out.
+    ///
+    /// A reader that left early has what he wanted (`| head`); a disk that is full has lost something.
+    private static func outputStatus() -> ExitStatus {
+        guard let number = Console.output.failure, number != EPIPE else { return .ok }
+        Console.error.problem("cannot write to standard output: \(SystemError(call: "write", errno: number).reason)")
+        return .trouble
+    }
+
     /// Prints what the argument parser has to say: help that was asked for, or what is wrong with the arguments.
     private static func finish(parsing error: any Error) -> ExitStatus {
         let text = fullMessage(for: error)
         guard exitCode(for: error) != .success else {
             if !text.isEmpty { Console.output.line(text) }
-            return .ok
+            return outputStatus()
         }
         let isUsage = exitCode(for: error) == .validationFailure
         guard isUsage else {

@@ -37,6 +37,15 @@ struct AskTests {
         #expect(AskAnswer.text(Bytes("no completion")) == "no completion")
     }
 
+    @Test func `a provider's words reach the terminal without their control characters`() {
+        let error = FailureHeader(
+            .notFound,
+            message: "no\u{1B}]0;title\u{07} such\u{9B}31m model\n",
+            model: "a/b\u{1B}[2J"
+        )
+        #expect(AskAnswer.text(error) == "\(error.code): no?]0;title? such?31m model? (a/b?[2J)")
+    }
+
     @Test func `meta is summed up in a line`() {
         let meta = #"{"resolved_model":"a/b","total_attempts":3,"retries":1,"fallbacks":1,"duration_ms":12}"#
         #expect(AskAnswer.summary(Bytes(meta)) == "a/b, 3 attempts, 1 retry, 1 fallback, 12 ms")

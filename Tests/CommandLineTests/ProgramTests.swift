@@ -103,6 +103,16 @@ final class Program: Sendable {
         #expect(lines == ["understudy: \(file): $.policy.jitter: expected a number in 0.0...1.0, found 2"])
     }
 
+    @Test(arguments: ["check --json", "simulate --seeds 1", "--help", "--version"])
+    func whatCannotBeWrittenIsNoSuccess(arguments: String) async throws {
+        let script = "exec \"$0\" \(arguments) > /dev/full"
+        let environment = ["OPENAI_API_KEY": "k"]
+        let program = try Program(executable: "/bin/sh", ["sh", "-c", script, Program.path], environment: environment)
+        let (lines, ending) = await program.end()
+        #expect(ending == .status(70))
+        #expect(lines == ["understudy: cannot write to standard output: No space left on device"])
+    }
+
     @Test func checkWithoutKeysEndsWithStatus1() async throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write("routing.json", #"{"default_chat_model": "openai/gpt-4o"}"#)

@@ -81,6 +81,34 @@ import Testing
         }
     }
 
+    @Test func anAnswerThatCannotBeWrittenStaysAtTheBroker() async throws {
+        let bus = try await LiveBus(["--mock", "--workers", "1"])
+        func ask(_ rest: String) async throws -> Program.Outcome {
+            let script = "exec \"$0\" ask --directory \"$1\" --model mock/ok --id full-1 Hello \(rest)"
+            return await (try Program("/bin/sh", ["-c", script, LiveBus.program, bus.directory.path])).end()
+        }
+        for _ in 0..<2 {
+            let lost = try await ask("> /dev/full")
+            #expect(lost.ending == .status(70), "\(lost.text)")
+            #expect(lost.text.contains("No space left on device"), "\(lost.text)")
+            #expect(lost.text.contains("--id full-1"), "\(lost.text)")
+        }
+        #expect(try await ask("--json > /dev/full").ending == .status(70))
+        let found = try await ask("")
+        #expect(found.ending == .status(0), "\(found.text)")
+        // Now it is acknowledged.
+        #expect(try await ask("").ending == .status(1))
+        for command in ["status", "status --json", "status --watch 1", "tail --json"] {
+            let script = "exec \"$0\" \(command) --directory \"$1\" > /dev/full"
+            let full = try Program("/bin/sh", ["-c", script, LiveBus.program, bus.directory.path])
+            #expect(await full.end().ending == .status(70), "\(command)")
+        }
+        let script = "{ \"$0\" status --directory \"$1\"; echo \"ended with $?\" >&2; } | :"
+        let early = await (try Program("/bin/sh", ["-c", script, LiveBus.program, bus.directory.path])).end()
+        #expect(early.lines == ["ended with 0"])
+        try await bus.stop()
+    }
+
     @Test func controlCWithWorkInHandWaitsForTheWorkers() async throws {
         let bus = try await LiveBus(["--mock"])
         try await bus.run("stop_with_work.py")

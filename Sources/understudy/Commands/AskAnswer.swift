@@ -8,30 +8,36 @@ struct AskAnswer {
     /// True for one JSON object in place of text.
     var asJSON: Bool
 
-    /// Prints `outcome`; gives what the command ends with, nil for well.
-    func show(_ outcome: Outcome) -> CommandFailure? {
-        if asJSON {
-            Console.output.write(json(outcome))
-            if case .failure = outcome { return CommandFailure(.failed) }
-            return nil
-        }
+    /// Where the answer goes.
+    var output = Console.output
+    /// Where the rest goes.
+    var notes = Console.error
+
+    /// Prints `outcome`; false when it could not be written, see ``Console/failure`` of the console it belongs to.
+    func show(_ outcome: Outcome) -> Bool {
+        if asJSON { return output.reaches(json(outcome)) }
         switch outcome {
         case .reply(let reply):
-            Console.output.line(Self.text(reply.body))
+            guard output.reaches(Array((Self.text(reply.body) + "\n").utf8)) else { return false }
             note(Self.summary(reply.meta))
-            return nil
+            return true
         case .failure(let failure):
-            let error = failure.error
-            let place = [error.model, error.status.map { "HTTP \($0)" }].compactMap { $0 }.joined(separator: ", ")
-            Console.error.problem("\(error.code): \(error.message)" + (place.isEmpty ? "" : " (\(place))"))
-            note(Self.summary(error.meta))
-            return CommandFailure(.failed)
+            let text = notes.problemText(Self.text(failure.error))
+            guard notes.reaches(Array((text + "\n").utf8)) else { return false }
+            note(Self.summary(failure.error.meta))
+            return true
         }
     }
 
     private func note(_ text: String?) {
-        guard let text, Console.error.isTerminal else { return }
-        Console.error.line(Console.error.styled(text, .dim))
+        guard let text, notes.isTerminal else { return }
+        notes.line(notes.styled(HumanText.clean(text), .dim))
+    }
+
+    /// Code, message and place of a failure; a provider chose the words.
+    static func text(_ error: FailureHeader) -> String {
+        let place = [error.model, error.status.map { "HTTP \($0)" }].compactMap { $0 }.joined(separator: ", ")
+        return HumanText.clean("\(error.code): \(error.message)" + (place.isEmpty ? "" : " (\(place))"))
     }
 
     private func json(_ outcome: Outcome) -> [UInt8] {

@@ -2,6 +2,7 @@ import ArgumentParser
 import BusProtocol
 import Configuration
 import CoreTypes
+import EventLoop
 import Glibc
 import UnderstudyClient
 
@@ -12,8 +13,9 @@ struct AskCommand: ParsableCommand {
         abstract: "Put one request on the bus and print the answer.",
         discussion: """
             Prints the text of the answer on standard output; at a terminal also, on standard error, which model \
-            answered and what it took. Ends with 0 for an answer, 1 for a failure, 3 when no broker can be reached. \
-            Ctrl-C cancels the request.
+            answered and what it took. Ends with 0 for an answer, 1 for a failure, 3 when no broker can be reached, 70 \
+            when the answer could not be written: then the broker keeps it under the request's id. Ctrl-C cancels the \
+            request.
 
             Examples:
               understudy ask "What is a message bus?"
@@ -105,14 +107,20 @@ struct AskCommand: ParsableCommand {
             let work = Task {
                 do throws(ClientError) {
                     let client = try await UnderstudyClient.connect(.init(directory: directory, patience: .zero))
-                    let result: Result<Outcome, ClientError>
+                    let result: Result<CommandFailure?, ClientError>
                     do throws(ClientError) {
-                        result = .success(try await client.submit(request, header: header, id: id))
+                        let outcome = try await client.submit(
+                            request,
+                            header: header,
+                            id: id,
+                            acknowledgement: .explicit
+                        )
+                        result = .success(await Self.deliver(outcome, answer, client))
                     } catch {
                         result = .failure(error)
                     }
                     await client.close()
-                    control.end(answer.show(try result.get()))
+                    control.end(try result.get())
                 } catch  where error.code == .cancelled {
                     control.end(CommandFailure(.failed, "stopped; the request \(id) is cancelled"))
                 } catch {
@@ -127,6 +135,28 @@ struct AskCommand: ParsableCommand {
                 }
             }
         }
+    }
+
+    /// Prints `outcome`, and lets the broker forget it only then; gives what the command ends with, nil for well.
+    private static func deliver(
+        _ outcome: Outcome,
+        _ answer: AskAnswer,
+        _ client: UnderstudyClient
+    ) async -> CommandFailure? {
+        guard answer.show(outcome) else {
+            let number = answer.output.failure ?? answer.notes.failure ?? EIO
+            return CommandFailure(
+                .trouble,
+                """
+                the answer could not be written: \(SystemError(call: "write", errno: number).reason). It waits at the \
+                broker; ask the same again with --id \(outcome.id)
+                """
+            )
+        }
+        // Of a broker that is gone by now nothing more is wanted: it forgets the answer in time.
+        try? await client.acknowledge(outcome.id)
+        if case .failure = outcome { return CommandFailure(.failed) }
+        return nil
     }
 
     /// The body to send.

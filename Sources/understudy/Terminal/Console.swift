@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Standard output or standard error: colour for people at a terminal, plain text for pipes and files.
 struct Console: Sendable {
@@ -18,6 +19,7 @@ struct Console: Sendable {
     static let error = Console(descriptor: STDERR_FILENO)
 
     private let descriptor: CInt
+    private let lastError = LastError()
     /// True when a person is likely to read along.
     let isTerminal: Bool
     /// True when styles show: a terminal that is not `dumb`, and `NO_COLOR` (no-color.org) is not set.
@@ -84,7 +86,13 @@ struct Console: Sendable {
     /// Writes bytes as they are; a reader that is gone is ignored.
     func write(_ bytes: [UInt8]) { _ = reaches(bytes) }
 
-    /// Writes bytes as they are; false when the reader is gone.
+    /// Why the last write that failed did: the system's number, `EPIPE` for a reader that is gone; nil when none did.
+    var failure: CInt? {
+        let number = lastError.number.load(ordering: .relaxed)
+        return number == 0 ? nil : number
+    }
+
+    /// Writes bytes as they are; false when the reader is gone or takes nothing, see ``failure``.
     func reaches(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -96,10 +104,16 @@ struct Console: Sendable {
                 var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 unsafe poll(&entry, 1, -1)
             } else if errno != EINTR {
+                lastError.number.store(errno, ordering: .relaxed)
                 return false
             }
         }
         return true
+    }
+
+    /// Shared by all copies of a console.
+    private final class LastError: Sendable {
+        let number = Atomic<CInt>(0)
     }
 
     /// `rows` in columns, two blanks apart; the last column is not padded.

@@ -113,7 +113,7 @@ public actor BrokerService {
     // MARK: - Life
 
     private func open() throws {
-        try settings.directory.prepare()
+        try settings.directory.prepare(for: SocketName.all)
         let lock = try EndpointLock(settings.directory)
         let epoch = try startDispatcher()
         let sockets = try BrokerSockets(settings.directory, lock, context: context, epoch: epoch)

@@ -34,4 +34,6 @@ public enum SocketName {
     public static let workers = "workers.sock"
     /// XPUB of telemetry.
     public static let telemetry = "telemetry.sock"
+    /// All of them.
+    public static let all = [telemetry, workers, agents]
 }

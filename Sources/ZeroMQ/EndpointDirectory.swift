@@ -55,6 +55,14 @@ public struct EndpointDirectory: Hashable, Sendable {
         return unsafe String(cString: value)
     }
 
+    /// As ``prepare()``, for sockets of these names: a directory in which one of them cannot lie is not made.
+    ///
+    /// - Throws: ``EndpointError``, see ``prepare()`` and ``socketPath(_:)``.
+    public func prepare(for sockets: [String]) throws(EndpointError) {
+        for name in sockets { _ = try socketPath(name) }
+        try prepare()
+    }
+
     /// Makes the directory with mode 0700 unless it exists, and checks it.
     ///
     /// - Throws: ``EndpointError``, see ``check()``; `missing` when the directory above does not exist.

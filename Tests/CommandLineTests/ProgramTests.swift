@@ -103,6 +103,17 @@ final class Program: Sendable {
         #expect(lines == ["understudy: \(file): $.policy.jitter: expected a number in 0.0...1.0, found 2"])
     }
 
+    @Test(arguments: ["broker", "up", "collect"])
+    func aDirectoryTooLongForItsSocketsIsNotMade(command: String) async throws {
+        let place = try TemporaryDirectory()
+        // agents.sock has room in it, telemetry.sock has none.
+        let name = String(repeating: "x", count: 107 - "/agents.sock".utf8.count - place.path.utf8.count - 1)
+        let (lines, ending) = await (try Program([command, "--directory", "\(place.path)/\(name)"])).end()
+        #expect(ending == .status(2))
+        #expect(lines.joined().contains("bytes, but the system allows 107"), "\(lines)")
+        #expect(place.names == [])
+    }
+
     @Test(arguments: ["check --json", "simulate --seeds 1", "--help", "--version"])
     func whatCannotBeWrittenIsNoSuccess(arguments: String) async throws {
         let script = "exec \"$0\" \(arguments) > /dev/full"

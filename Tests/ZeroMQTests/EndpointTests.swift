@@ -78,6 +78,18 @@ struct EndpointTests {
         #expect(error?.message.contains("UNDERSTUDY_DIR") == true)
     }
 
+    @Test func aDirectoryInWhichASocketCannotLieIsNotMade() throws {
+        let room = EndpointDirectory.socketPathBytesMax - place.path.utf8.count - "/".utf8.count
+        let name = String(repeating: "x", count: room - "/agents.sock".utf8.count)
+        let directory = try EndpointDirectory(path: "\(place.path)/\(name)")
+        let error = failure { () throws(EndpointError) in try directory.prepare(for: ["agents.sock", "telemetry.sock"])
+        }
+        #expect(error?.code == .pathTooLong)
+        #expect(failure(directory.check)?.code == .missing)
+        try directory.prepare(for: ["agents.sock"])
+        #expect(failure(directory.check) == nil)
+    }
+
     @Test func socketPathsEndAt107Bytes() throws {
         let directory = try EndpointDirectory(path: place.path)
         let room = EndpointDirectory.socketPathBytesMax - place.path.utf8.count - 1

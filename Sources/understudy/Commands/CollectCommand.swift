@@ -29,7 +29,7 @@ struct CollectCommand: ParsableCommand {
         let database = location.path(settings, directory)
         try ServiceHost.run("collect", child: child.ties, staysUp: true) { loop, control in
             // The database may lie there, and the broker may come later.
-            try directory.prepare()
+            try directory.prepare(for: ["telemetry.sock"])
             let collector = Collector(
                 Collector.Settings(
                     endpoint: try directory.endpoint("telemetry.sock"),

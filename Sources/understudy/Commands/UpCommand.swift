@@ -54,7 +54,7 @@ struct UpCommand: ParsableCommand {
         let configuration = try busConfiguration()
         try ServiceHost.run("up", child: .none, canRenew: true, staysUp: true) { loop, control in
             let agents = try configuration.directory.endpoint("agents.sock")
-            try configuration.directory.prepare()
+            try configuration.directory.prepare(for: CheckReport.sockets)
             let bus = Bus(loop: loop, configuration: configuration) { report in
                 Self.show(report, agents: agents, control)
             }

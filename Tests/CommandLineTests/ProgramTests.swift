@@ -114,6 +114,13 @@ final class Program: Sendable {
         #expect(place.names == [])
     }
 
+    @Test(arguments: ["broker", "worker", "status"])
+    func anEmptyDirectoryIsNotTheCurrentOne(command: String) async throws {
+        let (lines, ending) = await (try Program([command, "--directory", ""])).end()
+        #expect(ending == .status(2))
+        #expect(lines == ["understudy: --directory is empty; expected the directory of the sockets"])
+    }
+
     @Test(arguments: ["check --json", "simulate --seeds 1", "--help", "--version"])
     func whatCannotBeWrittenIsNoSuccess(arguments: String) async throws {
         let script = "exec \"$0\" \(arguments) > /dev/full"

@@ -48,6 +48,10 @@ struct CommonOptions: ParsableArguments {
     func endpointDirectory(_ settings: Settings) throws(CommandFailure) -> EndpointDirectory {
         do {
             if let directory {
+                // Not the current directory, as an empty relative path would be: a script's variable was not set.
+                guard !directory.isEmpty else {
+                    throw CommandFailure(.usage, "--directory is empty; expected the directory of the sockets")
+                }
                 return try EndpointDirectory(path: FilePath.absolute(directory, in: FilePath.workingDirectory()))
             }
             let environment = ProcessEnvironment.current()

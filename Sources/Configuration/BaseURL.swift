@@ -1,3 +1,5 @@
+import Glibc
+
 /// The address under which a provider's API lies: `https://host[:port][/path]`, without a slash at its end.
 public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     /// The whole address.
@@ -37,7 +39,23 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
 
     /// True when the address stays on this machine, so that nobody listens in on a key.
     public var isLoopback: Bool {
-        host.lowercased() == "localhost" || host == "::1" || host.hasPrefix("127.")
+        host.lowercased() == "localhost" || Self.isLoopback(v4: host) || Self.isLoopback(v6: host)
+    }
+
+    /// True for 127.0.0.0/8 in any spelling that is an address, and so not for `127.example.com`, which is a name.
+    private static func isLoopback(v4 host: String) -> Bool {
+        var address = in_addr()
+        // As libcurl reads it: 127.1 and 0x7f000001 are addresses, too.
+        guard unsafe inet_aton(host, &address) != 0 else { return false }
+        return UInt32(bigEndian: address.s_addr) >> 24 == 127
+    }
+
+    /// True for `::1`, and for 127.0.0.0/8 as an IPv4-mapped address.
+    private static func isLoopback(v6 host: String) -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        guard unsafe inet_pton(AF_INET6, host, &bytes) == 1 else { return false }
+        if bytes == Array(repeating: 0, count: 15) + [1] { return true }
+        return bytes[..<12] == Array(repeating: 0, count: 10) + [0xFF, 0xFF] && bytes[12] == 127
     }
 
     public var description: String { text }

@@ -37,6 +37,15 @@ import Testing
         ("HTTP://localhost:8080/v1//", "http://localhost:8080/v1", "localhost", false, true),
         ("http://127.0.0.1:1", "http://127.0.0.1:1", "127.0.0.1", false, true),
         ("http://[::1]:65535/", "http://[::1]:65535", "::1", false, true),
+        ("http://127.8.9.10/v1", "http://127.8.9.10/v1", "127.8.9.10", false, true),
+        ("http://127.1", "http://127.1", "127.1", false, true),
+        ("http://[0:0:0:0:0:0:0:1]", "http://[0:0:0:0:0:0:0:1]", "0:0:0:0:0:0:0:1", false, true),
+        ("http://[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]", "::ffff:127.0.0.1", false, true),
+        ("http://127.evil.com", "http://127.evil.com", "127.evil.com", false, false),
+        ("http://127.0.0.1.evil.com", "http://127.0.0.1.evil.com", "127.0.0.1.evil.com", false, false),
+        ("http://localhost.evil.com", "http://localhost.evil.com", "localhost.evil.com", false, false),
+        ("http://[::2]", "http://[::2]", "::2", false, false),
+        ("http://128.0.0.1", "http://128.0.0.1", "128.0.0.1", false, false),
     ])
     func baseURLsAreRead(text: String, whole: String, host: String, isEncrypted: Bool, isLoopback: Bool) {
         let url = BaseURL(text)

@@ -29,6 +29,16 @@ import ZeroMQ
         #expect(report.json["chain"]?[1]?["reason"] == "OPENAI_API_KEY is not set; export it before the start")
     }
 
+    @Test func servicesTellOfKeysAlone() throws {
+        let report = CheckReport(settings: Settings(), environment: [:])
+        let findings = report.findings(plain)
+        #expect(findings.count == 1)
+        #expect(findings[0].hasPrefix("problem: no model of the chain can be called (anthropic/claude-opus-4-5, "))
+        let withKey = CheckReport(settings: Settings(), environment: ["OPENAI_API_KEY": "sk-hidden"]).findings(plain)
+        #expect(withKey.count == 2)
+        #expect(withKey.allSatisfy { $0.hasPrefix("warning: ") && !$0.contains("hidden") })
+    }
+
     @Test func aKeyIsNamedAndNotShown() throws {
         let directory = try TemporaryDirectory()
         let report = try report(directory.path, environment: ["OPENAI_API_KEY": "sk-hidden"])

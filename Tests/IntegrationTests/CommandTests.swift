@@ -81,6 +81,25 @@ import Testing
         }
     }
 
+    @Test func upSaysOnceWhichKeysAreMissing() async throws {
+        let directory = try TemporaryDirectory()
+        let up = try LiveBus.command("up", ["--directory", directory.path, "--workers", "2"])
+        #expect(await up.line("ready: ") != nil)
+        up.signal(SIGTERM)
+        let outcome = await up.end()
+        #expect(outcome.ending == .status(0), "\(outcome.text)")
+        let found = outcome.lines.filter { $0.contains("no model of the chain can be called") }
+        #expect(found.count == 1 && found.first?.hasPrefix("up ") == true, "\(outcome.text)")
+    }
+
+    @Test func aWorkerOfItsOwnSaysWhichKeysAreMissing() async throws {
+        let directory = try TemporaryDirectory()
+        let worker = try LiveBus.command("worker", ["--directory", directory.path])
+        #expect(await worker.line("problem: no model of the chain can be called") != nil)
+        worker.signal(SIGTERM)
+        #expect(await worker.end().ending == .status(0))
+    }
+
     @Test func anAnswerThatCannotBeWrittenStaysAtTheBroker() async throws {
         let bus = try await LiveBus(["--mock", "--workers", "1"])
         func ask(_ rest: String) async throws -> Program.Outcome {

@@ -29,10 +29,15 @@ extension CheckReport {
             }
         )
         section("This machine", places.map { [mark($0.isGood), $0.name, $0.path, $0.isGood ? $0.state : ""] })
-        for warning in warnings { lines.append(console.styled("warning: ", .yellow) + warning) }
-        for problem in problems { lines.append(console.styled("problem: ", .red) + problem) }
+        lines += findings(console)
         if problems.isEmpty { lines.append("No problem found.") }
         return lines
+    }
+
+    /// Warnings and problems, a line each.
+    func findings(_ console: Console) -> [String] {
+        warnings.map { console.styled("warning: ", .yellow) + $0 }
+            + problems.map { console.styled("problem: ", .red) + $0 }
     }
 
     /// The report for programs.

@@ -45,7 +45,17 @@ struct CheckReport {
 
     /// Looks at this machine. Makes nothing; a socket is connected to and left at once.
     init(settings: Settings, directory: EndpointDirectory, environment: [String: String]) {
+        self.init(settings: settings, environment: environment)
+        let database = settings.telemetry.databasePath(inDirectory: directory.path)
+        places = [Self.directory(directory)] + Self.sockets.map { Self.socket($0, in: directory) }
+        places.append(Self.database(database, directory: directory))
+        for place in places where !place.isGood { problems.append("\(place.name): \(place.state)") }
+    }
+
+    /// Looks at models, providers and keys alone: what services tell when they start.
+    init(settings: Settings, environment: [String: String]) {
         file = settings.file
+        places = []
         providers = settings.providers.values.sorted { $0.name < $1.name }.map { provider in
             Provider(settings: provider, key: provider.key.status(environment: environment))
         }
@@ -59,13 +69,10 @@ struct CheckReport {
             if case .missing(let reason) = keys[model.provider] { obstacle = reason }
             chain.append(Link(model: model, obstacle: obstacle))
         }
-        let database = settings.telemetry.databasePath(inDirectory: directory.path)
-        places = [Self.directory(directory)] + Self.sockets.map { Self.socket($0, in: directory) }
-        places.append(Self.database(database, directory: directory))
-        judge()
+        judgeKeys()
     }
 
-    private mutating func judge() {
+    private mutating func judgeKeys() {
         if chain.allSatisfy({ $0.obstacle != nil }) {
             let names = chain.map(\.model.description).joined(separator: ", ")
             problems.append("no model of the chain can be called (\(names)): set one of the keys, or try up --mock")
@@ -83,7 +90,6 @@ struct CheckReport {
                 warnings.append("others may read the key of \(settings.name): run chmod 600 \(path)")
             }
         }
-        for place in places where !place.isGood { problems.append("\(place.name): \(place.state)") }
     }
 
     private static func othersMayRead(_ path: String) -> Bool {

@@ -58,6 +58,12 @@ struct UpCommand: ParsableCommand {
             let bus = Bus(loop: loop, configuration: configuration) { report in
                 Self.show(report, agents: agents, control)
             }
+            if !configuration.isMocked {
+                let report = CheckReport(settings: configuration.settings, environment: configuration.environment)
+                for text in report.findings(.error) {
+                    Self.show(.line(source: "up", text: text), agents: agents, control)
+                }
+            }
             // Before a new version can take its place.
             _ = ProgramFile.path
             bus.start()

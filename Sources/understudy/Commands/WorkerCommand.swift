@@ -48,14 +48,18 @@ struct WorkerCommand: ParsableCommand {
         HTTPTransport.initializeLibrary()
         let settings = try common.settings()
         let directory = try common.endpointDirectory(settings)
+        let environment = ProcessEnvironment.current()
         var options = WorkerOptions(
             name: name ?? "worker-\(getpid())",
             directory: directory,
             settings: settings,
-            keys: KeyRing(of: settings, environment: ProcessEnvironment.current())
+            keys: KeyRing(of: settings, environment: environment)
         )
         if let capacity { options.capacity = capacity }
+        let findings = CheckReport(settings: settings, environment: environment).findings(.error)
         try ServiceHost.run("worker", child: child.ties, canRenew: true, staysUp: true) { [options] loop, control in
+            // A supervisor has said it once for all workers.
+            if !control.isChild { findings.forEach(control.log) }
             let worker = Worker(options, context: try Context(), on: loop) { report in
                 switch report {
                 case .joined:

@@ -122,7 +122,8 @@ public actor Worker {
                     connectionsPerHostMax: options.capacity,
                     connectionsMax: options.capacity,
                     connectionCacheMax: options.capacity,
-                    waitingMax: options.capacity
+                    waitingMax: options.capacity,
+                    caFile: options.caFile
                 )
             )
             var socketOptions = SocketOptions.worker

@@ -13,6 +13,8 @@ public struct WorkerOptions: Sendable {
     public var drain: Duration
     /// Silence of the broker after which a session is opened anew, until the broker's `WELCOME` says otherwise.
     public var lease: Duration
+    /// PEM file of the certificates to trust; nil for the system's.
+    public var caFile: String?
     /// What configuration and keys decide about calls.
     public var rules: CallRules
 

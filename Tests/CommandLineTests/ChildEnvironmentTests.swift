@@ -6,7 +6,7 @@ import Testing
     private let whole = [
         "PATH": "/bin", "HOME": "/h", "LANG": "C", "TZ": "UTC", "XDG_RUNTIME_DIR": "/run", "UNDERSTUDY_DIR": "/d",
         "OPENAI_API_KEY": "k", "UNDERSTUDY_KEY": "k", "LANG_KEY": "k", "https_proxy": "http://u:p@h", "NO_PROXY": "*",
-        "AWS_SECRET_ACCESS_KEY": "s", "SSH_AUTH_SOCK": "/s",
+        "SSL_CERT_FILE": "/ca.pem", "AWS_SECRET_ACCESS_KEY": "s", "SSH_AUTH_SOCK": "/s",
     ]
 
     private var environment: ChildEnvironment {
@@ -27,6 +27,7 @@ import Testing
         #expect(variables["UNDERSTUDY_KEY"] == "k")
         #expect(variables["https_proxy"] == "http://u:p@h")
         #expect(variables["NO_PROXY"] == "*")
+        #expect(variables["SSL_CERT_FILE"] == "/ca.pem")
         #expect(variables["LANG_KEY"] == nil)
         #expect(variables["AWS_SECRET_ACCESS_KEY"] == nil)
         #expect(variables["SSH_AUTH_SOCK"] == nil)

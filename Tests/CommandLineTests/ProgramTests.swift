@@ -131,6 +131,30 @@ final class Program: Sendable {
         #expect(lines == ["understudy: cannot write to standard output: No space left on device"])
     }
 
+    @Test func aFileOfCertificatesThatIsNotThereEndsWithStatus2() async throws {
+        let directory = try TemporaryDirectory()
+        let file = "\(directory.path)/nosuch.pem"
+        let program = try Program(["worker", "--directory", directory.path], environment: ["SSL_CERT_FILE": file])
+        let (lines, ending) = await program.end()
+        #expect(ending == .status(2))
+        let problem = "understudy: SSL_CERT_FILE is \(file), which cannot be read (No such file"
+        #expect(lines.first?.hasPrefix(problem) == true, "\(lines)")
+    }
+
+    @Test func certificatesComeFromTheEnvironment() throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("ca.pem", "-----BEGIN CERTIFICATE-----")
+        let empty = try directory.write("empty.pem", "")
+        #expect(try WorkerCommand.caFile([:]) == nil)
+        #expect(try WorkerCommand.caFile(["SSL_CERT_FILE": ""]) == nil)
+        #expect(try WorkerCommand.caFile(["SSL_CERT_FILE": file]) == file)
+        for path in [empty, directory.path] {
+            let failure = #expect(throws: CommandFailure.self) { try WorkerCommand.caFile(["SSL_CERT_FILE": path]) }
+            #expect(failure?.status == .usage)
+            #expect(failure?.message.contains(path) == true)
+        }
+    }
+
     @Test func checkWithoutKeysEndsWithStatus1() async throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write("routing.json", #"{"default_chat_model": "openai/gpt-4o"}"#)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BusProtocol
 import Configuration
+import EventLoop
 import Glibc
 import HTTPTransport
 import Worker
@@ -56,6 +57,7 @@ struct WorkerCommand: ParsableCommand {
             keys: KeyRing(of: settings, environment: environment)
         )
         if let capacity { options.capacity = capacity }
+        options.caFile = try Self.caFile(environment)
         let findings = CheckReport(settings: settings, environment: environment).findings(.error)
         try ServiceHost.run("worker", child: child.ties, canRenew: true, staysUp: true) { [options] loop, control in
             // A supervisor has said it once for all workers.
@@ -79,5 +81,24 @@ struct WorkerCommand: ParsableCommand {
                 }
             }
         }
+    }
+
+    /// The certificates that `SSL_CERT_FILE` names; nil for the system's. libcurl itself does not look there.
+    static func caFile(_ environment: [String: String]) throws(CommandFailure) -> String? {
+        guard let path = environment["SSL_CERT_FILE"], !path.isEmpty else { return nil }
+        let file = FilePath.absolute(path, in: FilePath.workingDirectory())
+        let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        defer { close(descriptor) }
+        var byte: UInt8 = 0
+        // Read, because a directory can be opened, too.
+        let count = descriptor < 0 ? -1 : unsafe read(descriptor, &byte, 1)
+        guard count > 0 else {
+            let reason = count < 0 ? SystemError.last("read").reason : "it is empty"
+            throw CommandFailure(
+                .usage,
+                "SSL_CERT_FILE is \(path), which cannot be read (\(reason)): name a file of PEM certificates, or unset it"
+            )
+        }
+        return file
     }
 }

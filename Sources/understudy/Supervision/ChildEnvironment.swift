@@ -6,10 +6,9 @@ struct ChildEnvironment {
     /// same libraries.
     static let common: Set<String> = ["PATH", "HOME", "LANG", "TZ", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH"]
 
-    /// Variables that tell libcurl how to reach providers. Proxies may have a password in them.
+    /// Variables that tell how to reach providers. Proxies may have a password in them.
     static let transport: Set<String> = [
         "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
     ]
 
     /// The environment of `up` itself.

@@ -1,10 +1,12 @@
 import BusProtocol
 import Configuration
 import CoreTypes
+import Glibc
 import JSON
 import MockProvider
 import Telemetry
 import Testing
+import ZeroMQ
 
 @testable import understudy
 
@@ -43,6 +45,40 @@ struct DemoTests {
         #expect(report.columns.map(\.fallbacks) == [0, 7])
         #expect(report.gaps.count == 0)
         #expect(directory.names.isEmpty)
+    }
+
+    @Test func `what a killed demo left is removed, and nothing else`() throws {
+        let place = try TemporaryDirectory()
+        // Larger than the system's ids can be.
+        let deadProcess = "99999999\n"
+        func make(_ name: String, claimedBy owner: String?) throws {
+            let path = "\(place.path)/\(name)"
+            try #require(unsafe mkdir(path, 0o700) == 0)
+            try place.write("\(name)/script.json", "{}")
+            if let owner { try place.write("\(name)/owner.lock", owner) }
+        }
+        try make("understudy-demo-killed", claimedBy: deadProcess)
+        try make("understudy-demo-lives_", claimedBy: "\(getpid())\n")
+        try make("understudy-demo-starts", claimedBy: nil)
+        try make("understudy-demo-begins", claimedBy: "")
+        try make("understudy-torture-abc", claimedBy: deadProcess)
+        try make("understudy-demo-of-a-person", claimedBy: deadProcess)
+        try make("understudy-demo-opened", claimedBy: deadProcess)
+        unsafe chmod("\(place.path)/understudy-demo-opened", 0o755)
+        // Of another namespace of processes, whose ids say nothing here.
+        try make("understudy-demo-locked", claimedBy: nil)
+        let locked = DemoDirectory(endpoints: try EndpointDirectory(path: "\(place.path)/understudy-demo-locked"))
+        let claim = try locked.claim()
+        try place.write("understudy-demo-locked/owner.lock", deadProcess)
+
+        let before = Set(place.names)
+        DemoDirectory.removeOrphans(in: place.path)
+        #expect(before.subtracting(place.names) == ["understudy-demo-killed"])
+        withExtendedLifetime(claim) {}
+        for name in place.names {
+            DemoDirectory(endpoints: try EndpointDirectory(path: "\(place.path)/\(name)")).remove()
+        }
+        #expect(place.names == [])
     }
 
     @Test(.timeLimit(.minutes(10))) func `a demo that is stopped leaves nothing behind`() async throws {

@@ -41,8 +41,11 @@ actor DemoStage {
 
     /// Plays all phases and reads the report from the database; leaves nothing behind.
     func play(_ phases: [DemoPhase]) async throws -> Report {
+        DemoDirectory.removeOrphans(in: environment["TMPDIR"])
         let directory = try DemoDirectory(parent: environment["TMPDIR"])
         defer { directory.remove() }
+        let claim = try directory.claim()
+        defer { withExtendedLifetime(claim) {} }
         let script = try directory.write(day.script.serialized(), to: "script.json")
         var columns: [Report.EpochColumn] = []
         for phase in phases {

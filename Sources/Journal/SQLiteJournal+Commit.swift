@@ -35,4 +35,25 @@ extension SQLiteJournal {
             }
         }
     }
+
+    /// Writes over what a failed commit left in the log, so that the death of this process does not bring it back.
+    ///
+    /// A commit whose sync failed is whole in the system's cache, which is what the next process reads. The next write
+    /// starts at the same place, and what stands behind its one page no longer fits to it. That page need not be synced:
+    /// the next process reads it from the same cache.
+    ///
+    /// - Returns: Whether the page was written. False also when that is not known.
+    public mutating func overwriteFailedCommit() -> Bool {
+        // The first write of a log syncs the log's header before its first page; that sync, too, can be the one to fail.
+        let startsLog = logPageCount == 0
+        do throws(JournalError) {
+            try probe()
+            return true
+        } catch {
+            return error.cause?.resultCode == Self.syncFailed && !startsLog
+        }
+    }
+
+    /// `SQLITE_IOERR_FSYNC`: all was written, and the sync failed.
+    private static let syncFailed: Int32 = 1034
 }

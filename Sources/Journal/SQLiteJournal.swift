@@ -9,8 +9,8 @@ import SQLite
 /// After a commit that failed the connection goes on, also after a failed sync. SQLite then still ends the log before
 /// the failed commit, and the next commit overwrites it; what the disk lost is written again. A connection made anew
 /// would read the failed commit back from the system's cache as if it were on the disk, and append to it what a loss of
-/// power then cuts off. Until the next commit, a failed one may come back if the process dies: as if it had been told
-/// too late.
+/// power then cuts off. Until something is written over it, a failed commit may come back if the process dies: see
+/// ``overwriteFailedCommit()``.
 ///
 /// To let go of the value is to crash: the file stays as it is. ``close()`` ends in order.
 public struct SQLiteJournal: JournalStore, ~Copyable {
@@ -134,6 +134,9 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     }
 
     // MARK: - Log and end
+
+    /// Pages in the log after the last commit; 0 before the first and after a checkpoint that copied all.
+    var logPageCount: Int { statements?.connection.logPageCount ?? 0 }
 
     /// Copies the log into the database when it has grown enough.
     ///

@@ -28,6 +28,8 @@ final class WriterCore: @unchecked Sendable {
     private var ticketReported: UInt64 = 0
     /// Set while commits fail.
     private var failure: JournalError?
+    /// Whether acceptances of a failed commit may still be whole in the log; while they are, none is refused.
+    private var isTailOpen = false
     private var retryDelay = WriterCore.retryFirst
     private var retryTimer: TimerID?
     private var reserveTimer: TimerID?
@@ -103,6 +105,10 @@ final class WriterCore: @unchecked Sendable {
         do throws(JournalError) {
             try journal?.commit(entries, now: Self.unixMilliseconds())
         } catch {
+            // A commit that finds the disk full has not written its end, without which it does not count.
+            if error.code != .full {
+                isTailOpen = isTailOpen || entries.contains { if case .accepted = $0 { true } else { false } }
+            }
             fail(error)
             return
         }
@@ -129,6 +135,7 @@ final class WriterCore: @unchecked Sendable {
         judgeRoom()
         tellAdmission()
         deliver(.failing(error, retryIn: retryDelay))
+        closeTail()
         take()
         if let retryTimer { loop.cancel(retryTimer) }
         retryTimer = loop.schedule(at: loop.now().advanced(by: retryDelay)) { self.retry() }
@@ -138,7 +145,12 @@ final class WriterCore: @unchecked Sendable {
     private func retry() {
         retryTimer = nil
         guard journal != nil else { return }
+        closeTail()
         take()
+        if isTailOpen, let failure {
+            fail(failure)
+            return
+        }
         if queue.isEmpty {
             do throws(JournalError) {
                 try journal?.probe()
@@ -155,8 +167,16 @@ final class WriterCore: @unchecked Sendable {
         work()
     }
 
-    /// Drops the acceptances that wait, and what belongs to them.
+    /// Makes sure that what is refused now is not found in the log by the next process.
+    private func closeTail() {
+        guard isTailOpen, journal?.overwriteFailedCommit() == true else { return }
+        isTailOpen = false
+    }
+
+    /// Drops the acceptances that wait, and what belongs to them. Not while the log may hold one of them: who is refused
+    /// then, and asks elsewhere, would be served a second time after a restart.
     private func refuseAcceptances(_ error: JournalError) {
+        guard !isTailOpen else { return }
         var refused: [JobNumber] = []
         var jobs: Set<JobNumber> = []
         var byteCount = 0

@@ -1,5 +1,6 @@
 import BusProtocol
 import CCrypto
+import CoreTypes
 
 /// Computes ``BodyHash``: SHA-256 by OpenSSL, which uses the processor's instructions for it.
 @safe final class BodyDigest {
@@ -27,6 +28,22 @@ import CCrypto
                 fine = unsafe EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 && fine
             }
         }
+        return finish(fine)
+    }
+
+    /// The hash over frames that are kept.
+    func hash(_ frames: [Bytes]) -> BodyHash {
+        var fine = unsafe EVP_DigestInit_ex(context, algorithm, nil) == 1
+        for frame in frames {
+            unsafe frame.withUnsafeBytes { bytes in
+                fine = unsafe EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 && fine
+            }
+        }
+        return finish(fine)
+    }
+
+    private func finish(_ isFine: Bool) -> BodyHash {
+        var fine = isFine
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         unsafe withUnsafeMutableBytes(of: &words) { digest in
             let start = unsafe digest.baseAddress?.assumingMemoryBound(to: UInt8.self)

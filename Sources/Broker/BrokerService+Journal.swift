@@ -20,9 +20,9 @@ extension BrokerService {
             return wall
         }
         var journal = try SQLiteJournal.open(path: path, settings: settings.journal)
-        let state = try journal.recover(now: wall)
+        let state = try journal.recover(now: wall, digest: { BodyDigest().hash($0) })
         let epoch = try journal.begin(epoch: wall)
-        if let words = journal.setAside { log(words) }
+        for words in [journal.setAside, journal.passedOver].compactMap(\.self) { log(words) }
         configuration.epoch = epoch
         configuration.hasJournal = true
         dispatcher = Dispatcher(configuration: configuration, now: loop.now())

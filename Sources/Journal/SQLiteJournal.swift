@@ -150,6 +150,13 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
         }
     }
 
+    /// Copies the log into the database now, if it holds anything: the next commit then has the log's room.
+    mutating func checkpoint() throws(JournalError) {
+        try withStatements { (statements) throws(SQLiteError) in
+            if statements.connection.logPageCount > 0 { try statements.connection.checkpoint() }
+        }
+    }
+
     /// Ends in order: everything is in the database, which says so, and the log is gone. The reserve stays.
     ///
     /// When it throws, the file is as after a crash: nothing that was committed is lost.

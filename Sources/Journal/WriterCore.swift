@@ -26,6 +26,8 @@ final class WriterCore: @unchecked Sendable {
     /// Ticket of the last entry that was taken, and of the last that was reported.
     private var ticketTaken: UInt64 = 0
     private var ticketReported: UInt64 = 0
+    /// Bytes of the next commit at most, but for its first entry: fewer while the disk has no room for more at once.
+    private var byteCountMax = WriterCore.batchByteCountMax
     /// Set while commits fail.
     private var failure: JournalError?
     /// Whether acceptances of a failed commit may still be whole in the log; while they are, none is refused.
@@ -97,8 +99,10 @@ final class WriterCore: @unchecked Sendable {
     private func commitFirst() {
         var count = 0
         var byteCount = 0
-        while count < min(queue.count, Self.batchCountMax), count == 0 || byteCount < Self.batchByteCountMax {
-            byteCount += queue[count].entry.byteCount
+        while count < min(queue.count, Self.batchCountMax) {
+            let next = queue[count].entry.byteCount
+            guard count == 0 || byteCount + next <= byteCountMax else { break }
+            byteCount += next
             count += 1
         }
         let entries = queue[..<count].map(\.entry)
@@ -108,6 +112,11 @@ final class WriterCore: @unchecked Sendable {
             // A commit that finds the disk full has not written its end, without which it does not count.
             if error.code != .full {
                 isTailOpen = isTailOpen || entries.contains { if case .accepted = $0 { true } else { false } }
+            }
+            if error.code == .full, count > 1 {
+                // What does not fit at once may fit in parts, each of which has the room of the one before.
+                byteCountMax = byteCount / 2
+                retryDelay = Self.retryFirst
             }
             fail(error)
             return
@@ -120,7 +129,9 @@ final class WriterCore: @unchecked Sendable {
         judgeRoom()
         tellAdmission()
         report(through: queue.isEmpty ? ticketTaken : ticket)
-        checkpoint(isIdle: false)
+        // More at once is tried when there is room for the reserve again; until then each commit has the whole log.
+        if !isFull { byteCountMax = Self.batchByteCountMax }
+        checkpoint(always: byteCountMax < Self.batchByteCountMax)
     }
 
     private func succeed() {
@@ -151,6 +162,7 @@ final class WriterCore: @unchecked Sendable {
             fail(failure)
             return
         }
+        if failure?.code == .full { checkpoint(always: true) }
         if queue.isEmpty {
             do throws(JournalError) {
                 try journal?.probe()
@@ -200,9 +212,9 @@ final class WriterCore: @unchecked Sendable {
         deliver(.committed(through: ticket, byteCount: journal?.byteCount ?? 0))
     }
 
-    private func checkpoint(isIdle: Bool) {
+    private func checkpoint(isIdle: Bool = false, always: Bool = false) {
         do throws(JournalError) {
-            try journal?.checkpointIfUseful(isIdle: isIdle)
+            if always { try journal?.checkpoint() } else { try journal?.checkpointIfUseful(isIdle: isIdle) }
         } catch {
             // Nothing is lost: the log is as it was, and the next commit tells whether the disk works.
             judgeRoom()

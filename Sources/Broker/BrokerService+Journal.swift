@@ -135,7 +135,10 @@ extension BrokerService {
             }
             journalTrouble = nil
         case .admission(.full):
-            log("the journal is full, or its disk: requests that are to be kept on disk are rejected")
+            log(
+                "the journal is full, or its disk: requests that are to be kept on disk are rejected until "
+                    + (journal?.need ?? "there is room")
+            )
             askJournal()
         case .admission(let admission):
             if admission == .open, lastAdmission == .full { log("the journal takes requests again") }

@@ -9,6 +9,7 @@ final class JournalInbox: Sendable {
         /// Whether the writer has been told to look.
         var isSignalled = false
         var closingError: JournalError?
+        var need: String?
     }
 
     private let state = Mutex(State())
@@ -62,6 +63,12 @@ final class JournalInbox: Sendable {
             return .behind
         }
         set(told) { condition.store(told.rawValue, ordering: .relaxed) }
+    }
+
+    /// What must be so before a full journal takes new requests.
+    var need: String? {
+        get { state.withLock { $0.need } }
+        set { state.withLock { $0.need = newValue } }
     }
 
     /// Why the end was not in order.

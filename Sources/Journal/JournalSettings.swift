@@ -12,7 +12,8 @@ public struct JournalSettings: Hashable, Sendable {
     public var check: Check
     /// Bytes in use from which on new requests are refused. Ends still go in.
     public var byteCountMax: Int
-    /// Bytes that are set aside on the disk and given up when it is full, so that running requests can end; 0 for none.
+    /// Bytes that are set aside on the disk and given up when it is full, so that running requests can end; a quarter of
+    /// its room where that is less, 1 MiB at least; 0 for none.
     public var reserveByteCount: Int
     /// Bytes of entries that may wait for their commit before new requests are refused.
     public var pendingByteCountMax: Int

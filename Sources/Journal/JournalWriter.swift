@@ -54,6 +54,9 @@ public final class JournalWriter: Sendable {
     /// Whether new requests are taken. To be asked before one is accepted: it costs less than to refuse it afterwards.
     public var admission: JournalAdmission { inbox.admission }
 
+    /// What must be so before a full journal takes new requests, in words that follow "until"; nil while it is not full.
+    public var need: String? { inbox.need }
+
     /// Bytes of the entries that wait for their commit.
     public var pendingByteCount: Int { inbox.pendingByteCount }
 

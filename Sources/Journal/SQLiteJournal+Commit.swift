@@ -18,6 +18,16 @@ extension SQLiteJournal {
 
     /// Says that a broker is at work; see ``JournalStore/begin(epoch:)``.
     public mutating func begin(epoch proposed: Int64) throws(JournalError) -> Int64 {
+        do throws(JournalError) {
+            return try writeEpoch(proposed)
+        } catch {
+            // The reserve has been given up, and this page has room now.
+            guard error.code == .full else { throw error }
+            return try writeEpoch(proposed)
+        }
+    }
+
+    private mutating func writeEpoch(_ proposed: Int64) throws(JournalError) -> Int64 {
         try withStatements { (statements) throws(SQLiteError) in
             let last = try statements.connection.integer("SELECT epoch FROM meta") ?? 0
             let epoch = max(proposed, last + 1)

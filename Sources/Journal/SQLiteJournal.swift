@@ -51,6 +51,18 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
         self.schema = schema
         file = JournalFile(path: path)
         reserve = SpaceReserve(path: path + ".reserve", byteCount: settings.reserveByteCount)
+        do throws(JournalError) {
+            try start()
+        } catch {
+            // On a full disk the reserve is there for this, too: what was accepted can then end, and nothing new comes.
+            guard error.code == .full else { throw error }
+            reserve.giveUp()
+            try start()
+        }
+    }
+
+    /// Makes the file if there is none, and connects.
+    private mutating func start() throws(JournalError) {
         if try !file.isJournal(schema) {
             // A log without its database; SQLite would take it for the new one's.
             if let moved = try file.setAside() {
@@ -128,6 +140,15 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
             return try byteCountInUse >= settings.byteCountMax
         }
     }
+
+    /// What must be so before new requests are taken, in words; nil when they are.
+    public var need: String? {
+        guard reserve.isHeld else { return "its disk has \(Self.mebibytes(reserve.byteCountNeeded)) MiB free" }
+        guard let inUse = try? byteCountInUse, inUse >= settings.byteCountMax else { return nil }
+        return "it holds less than its limit of \(Self.mebibytes(settings.byteCountMax)) MiB"
+    }
+
+    private static func mebibytes(_ byteCount: Int) -> Int { (byteCount + (1 << 20) - 1) >> 20 }
 
     /// Tries to set the reserve aside again after it was given up; true when it is held.
     public mutating func restoreReserve() -> Bool {

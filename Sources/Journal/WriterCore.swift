@@ -90,7 +90,10 @@ final class WriterCore: @unchecked Sendable {
             refuseAcceptances(failure)
         } else if isFull {
             refuseAcceptances(
-                JournalError(.full, "the journal is full, or its disk: new requests are refused until there is room")
+                JournalError(
+                    .full,
+                    "the journal is full, or its disk: new requests are refused until \(journal?.need ?? "there is room")"
+                )
             )
         }
     }
@@ -243,6 +246,7 @@ final class WriterCore: @unchecked Sendable {
         let admission: JournalAdmission = failure != nil ? .failing : isFull ? .full : .open
         guard admission != told else { return }
         told = admission
+        inbox.need = admission == .full ? journal?.need : nil
         inbox.admission = admission
         deliver(.admission(admission))
     }

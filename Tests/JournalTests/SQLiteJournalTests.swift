@@ -42,6 +42,13 @@ struct SQLiteJournalTests {
         #expect(!state.jobs.isEmpty && !state.tombstones.isEmpty)
     }
 
+    /// What the next process finds.
+    static func recovered(_ path: String) throws -> RecoveredState {
+        var journal = try SQLiteJournal.open(path: path, settings: settings)
+        #expect(journal.setAside == nil)
+        return try journal.recover(now: 0)
+    }
+
     static func reopened(_ journal: consuming SQLiteJournal) throws -> SQLiteJournal {
         let path = journal.path
         _ = consume journal

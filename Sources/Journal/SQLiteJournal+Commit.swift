@@ -7,6 +7,7 @@ extension SQLiteJournal {
     ///   a try.
     public mutating func commit(_ entries: [JournalEntry], now: Int64) throws(JournalError) {
         guard !entries.isEmpty else { return }
+        try checkPlace()
         let batch = Batch(entries)
         try withStatements { (statements) throws(SQLiteError) in
             try statements.transaction { () throws(SQLiteError) in
@@ -28,7 +29,8 @@ extension SQLiteJournal {
     }
 
     private mutating func writeEpoch(_ proposed: Int64) throws(JournalError) -> Int64 {
-        try withStatements { (statements) throws(SQLiteError) in
+        defer { notePlace() }
+        return try withStatements { (statements) throws(SQLiteError) in
             let last = try statements.connection.integer("SELECT epoch FROM meta") ?? 0
             let epoch = max(proposed, last + 1)
             let update = try statements.connection.prepare("UPDATE meta SET epoch = ?, closed = 0")
@@ -39,6 +41,7 @@ extension SQLiteJournal {
 
     /// Writes and syncs a page that says nothing, to see whether commits work.
     public mutating func probe() throws(JournalError) {
+        try checkPlace()
         try withStatements { (statements) throws(SQLiteError) in
             try statements.transaction { () throws(SQLiteError) in
                 try statements.connection.execute("UPDATE meta SET probe = probe + 1")

@@ -12,6 +12,10 @@ import SQLite
 /// power then cuts off. Until something is written over it, a failed commit may come back if the process dies: see
 /// ``overwriteFailedCommit()``.
 ///
+/// A file that was removed or replaced while it is open takes every commit and keeps none for the next process. From
+/// ``begin(epoch:)`` on each write first looks whether the path still leads to the open files, and fails when it does
+/// not: until the same files are back there, for nobody else could say what became of what they hold.
+///
 /// To let go of the value is to crash: the file stays as it is. ``close()`` ends in order.
 public struct SQLiteJournal: JournalStore, ~Copyable {
     /// The file. Beside it: `-wal`, and `.reserve` when space is set aside.
@@ -31,6 +35,8 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     /// Nil only while a damaged file is replaced.
     private var statements: Statements?
     private var reserve: SpaceReserve
+    /// The database and its log as they were found at ``begin(epoch:)``; empty before.
+    private var files: [FileIdentity?] = []
 
     /// Opens the journal at `path`; makes it, with mode 0600, when there is none.
     ///
@@ -115,6 +121,24 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
         }
     }
 
+    // MARK: - Place
+
+    /// Takes the files at the path for those that are open.
+    mutating func notePlace() { files = filesAtPath }
+
+    /// Throws when the path leads to other files than those that are open, or to none.
+    func checkPlace() throws(JournalError) {
+        guard !files.isEmpty, files != filesAtPath || files.contains(nil) else { return }
+        throw JournalError(
+            .unusable,
+            "the journal \(path), or its log beside it, was removed or replaced while the broker runs: what it wrote now "
+                + "would be lost with it. Put the same files back, or start the broker again: what the old files hold and "
+                + "are not put back with is lost to the bus"
+        )
+    }
+
+    private var filesAtPath: [FileIdentity?] { [FileIdentity(path: path), FileIdentity(path: path + "-wal")] }
+
     // MARK: - Room
 
     /// Bytes on the disk: the database and its log.
@@ -182,6 +206,8 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     ///
     /// When it throws, the file is as after a crash: nothing that was committed is lost.
     public consuming func close() throws(JournalError) {
+        // SQLite would remove the log by its name, and that may be another broker's by now.
+        try checkPlace()
         try withStatements { (statements) throws(SQLiteError) in
             try statements.connection.execute("UPDATE meta SET closed = 1")
             try statements.connection.checkpoint()

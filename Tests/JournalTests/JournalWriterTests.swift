@@ -56,6 +56,10 @@ struct JournalWriterTests {
             list.compactMap { if case .admission(let admission) = $0 { admission } else { nil } }
         }
 
+        var failures: [JournalError] {
+            list.compactMap { if case .failing(let error, _) = $0 { error } else { nil } }
+        }
+
         var recoveries: Int {
             list.count { if case .recovered = $0 { true } else { false } }
         }
@@ -256,5 +260,50 @@ struct JournalWriterTests {
         let state = try recovered()
         #expect(state.jobs.map(\.number.value) == [1])
         #expect(!state.wasClosed)
+    }
+
+    @Test func aJournalThatWasRemovedIsNotWrittenToUntilItIsBack() async throws {
+        let reports = Reports()
+        let writer = try writer(SQLiteJournalTests.settings, reports)
+        writer.append(.accepted(.sample(1)), ticket: 1)
+        await reports.wait(through: 1)
+        unsafe rename(path, path + ".moved")
+        writer.append(ended(1), ticket: 2)
+        writer.append(.accepted(.sample(2)), ticket: 3)
+        await reports.wait { _ in reports.refused == [JobNumber(2)] }
+        #expect(writer.admission == .failing)
+        #expect(reports.commits.last == 1)
+        #expect(reports.failures.first?.message.contains("was removed or replaced") == true)
+        #expect(reports.failures.first?.isTransient == true)
+        // Another file at its place is not it.
+        File.write(File.read(path + ".moved"), to: path)
+        let before = reports.failures.count
+        await reports.wait { _ in reports.failures.count > before }
+        unsafe rename(path + ".moved", path)
+        await reports.wait(through: 3)
+        await reports.wait { _ in reports.admissions.last == .open }
+        writer.append(.accepted(.sample(3)), ticket: 4)
+        await reports.wait(through: 4)
+        let error = await writer.closed()
+        #expect(error == nil)
+        let state = try recovered()
+        #expect(state.jobs.map(\.number.value) == [1, 3])
+        #expect(state.jobs.first?.ending != nil)
+    }
+
+    @Test func theLogOfAnotherBrokerStaysWhenAJournalThatWasRemovedIsClosed() async throws {
+        let reports = Reports()
+        let first = try writer(SQLiteJournalTests.settings, reports)
+        first.append(.accepted(.sample(1)), ticket: 1)
+        await reports.wait(through: 1)
+        for suffix in ["", "-wal"] { unsafe unlink(path + suffix) }
+        var second = try SQLiteJournal.open(path: path, settings: SQLiteJournalTests.settings)
+        _ = try second.begin(epoch: 2)
+        try second.commit([.accepted(.sample(2))], now: 0)
+        let error = await first.closed()
+        #expect(error?.message.contains("was removed or replaced") == true)
+        #expect(File.size(path + "-wal") > 0)
+        _ = consume second
+        #expect(try recovered().jobs.map(\.number.value) == [2])
     }
 }

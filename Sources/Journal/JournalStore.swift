@@ -17,14 +17,22 @@ public protocol JournalStore: ~Copyable {
     mutating func commit(_ entries: [JournalEntry], now: Int64) throws(JournalError)
 }
 
-/// How commits let go of tombstones: the oldest ones that are out of date, when they are worth a page.
+/// How commits let go of tombstones: a run of the oldest ones that are out of date, when it is worth a page.
 ///
-/// Ids are kept equally long, so that the oldest are the first to be out of date; where they were not, because the time
-/// was changed in the configuration, some stay longer.
+/// Ids are kept equally long, so that the oldest are the first to be out of date. Where they were not, because the time
+/// was changed in the configuration or the clock was ahead for a while, the oldest hide what is out of date behind them:
+/// while the oldest is not out of date, a run from another place is looked for, a different one after each burial.
 enum TombstoneRule {
-    /// Fewer than this many are left for later.
+    /// Shorter runs are left for later.
     static let countMin = 32
 
     /// At most this many go in one commit; more than it adds, so that they do not pile up.
     static func countMax(forgotten: Int) -> Int { max(128, 2 * forgotten) }
+
+    /// The place of the other run, for the places of the oldest and the newest tombstone.
+    static func place(first: Int64, last: Int64) -> Int64 {
+        let count = max(1, UInt64(bitPattern: last &- first) &+ 1)
+        // Multiplied by the golden ratio, places are far from each other.
+        return first &+ Int64(bitPattern: (UInt64(bitPattern: last) &* 0x9E37_79B9_7F4A_7C15 >> 11) % count)
+    }
 }

@@ -4,23 +4,29 @@ import BusProtocol
 ///
 /// It is the model that the one on disk is tested against, and the fast store of simulations. A copy is a snapshot.
 public struct MemoryJournal: JournalStore, Hashable, Sendable {
+    private struct Buried: Hashable {
+        var place: Int64
+        var tombstone: RecoveredTombstone
+    }
+
     private var epoch: Int64 = 0
     private var isClosed = true
     private var jobs: [JobNumber: RecoveredJob] = [:]
-    private var tombstones: [RecoveredTombstone] = []
+    /// With their places, which rise and are those of the rows on disk.
+    private var tombstones: [Buried] = []
 
     /// An empty journal.
     public init() {}
 
     public func recover(now: Int64) -> RecoveredState {
         let numbers = jobs.keys.max()
-        let buried = tombstones.map(\.number).max()
+        let buried = tombstones.map(\.tombstone.number).max()
         return RecoveredState(
             epochLast: epoch,
             wasClosed: isClosed,
             numberLast: [numbers, buried].compactMap(\.self).max(),
             jobs: jobs.values.sorted { $0.number < $1.number },
-            tombstones: tombstones.filter { $0.rememberedUntil > now }
+            tombstones: tombstones.map(\.tombstone).filter { $0.rememberedUntil > now }
         )
     }
 
@@ -37,8 +43,19 @@ public struct MemoryJournal: JournalStore, Hashable, Sendable {
             apply(entry)
             if case .forgotten = entry { forgotten += 1 }
         }
-        let due = tombstones.prefix(TombstoneRule.countMax(forgotten: forgotten)).prefix { $0.rememberedUntil <= now }
-        if due.count >= TombstoneRule.countMin { tombstones.removeFirst(due.count) }
+        expireTombstones(forgotten: forgotten, now: now)
+    }
+
+    private mutating func expireTombstones(forgotten: Int, now: Int64) {
+        guard let first = tombstones.first, let last = tombstones.last else { return }
+        let countMax = TombstoneRule.countMax(forgotten: forgotten)
+        var start = 0
+        if first.tombstone.rememberedUntil > now {
+            let place = TombstoneRule.place(first: first.place, last: last.place)
+            start = tombstones.firstIndex { $0.place >= place } ?? tombstones.count
+        }
+        let run = tombstones[start...].prefix(countMax).prefix { $0.tombstone.rememberedUntil <= now }
+        if run.count >= TombstoneRule.countMin { tombstones.removeSubrange(run.indices) }
     }
 
     /// Says that the broker ended in order.
@@ -66,9 +83,13 @@ public struct MemoryJournal: JournalStore, Hashable, Sendable {
             jobs[number]?.ending = .init(terminal: terminal, failureClass: failureClass, endedAt: time)
         case .forgotten(let number, rememberedUntil: let time):
             guard let job = jobs.removeValue(forKey: number) else { return }
-            tombstones.append(
-                RecoveredTombstone(number: number, key: job.key, bodyHash: job.bodyHash, rememberedUntil: time)
+            let tombstone = RecoveredTombstone(
+                number: number,
+                key: job.key,
+                bodyHash: job.bodyHash,
+                rememberedUntil: time
             )
+            tombstones.append(Buried(place: (tombstones.last?.place ?? 0) + 1, tombstone: tombstone))
         }
     }
 }

@@ -20,6 +20,7 @@ final class Statements {
     private let deleteStarted: Statement
     private let deleteDeaths: Statement
     private let oldTombstones: Statement
+    private let newestTombstone: Statement
     private let deleteTombstones: Statement
     private let pageCount: Statement
     private let freePageCount: Statement
@@ -61,8 +62,9 @@ final class Statements {
         deleteContent = try connection.prepare("DELETE FROM content WHERE number = ?")
         deleteStarted = try connection.prepare("DELETE FROM started WHERE number = ?")
         deleteDeaths = try connection.prepare("DELETE FROM death WHERE number = ?")
-        oldTombstones = try connection.prepare("SELECT seq, until FROM tombstone ORDER BY seq LIMIT ?")
-        deleteTombstones = try connection.prepare("DELETE FROM tombstone WHERE seq <= ?")
+        oldTombstones = try connection.prepare("SELECT seq, until FROM tombstone WHERE seq >= ? ORDER BY seq LIMIT ?")
+        newestTombstone = try connection.prepare("SELECT max(seq) FROM tombstone")
+        deleteTombstones = try connection.prepare("DELETE FROM tombstone WHERE seq BETWEEN ? AND ?")
         pageCount = try connection.prepare("PRAGMA page_count")
         freePageCount = try connection.prepare("PRAGMA freelist_count")
     }
@@ -169,18 +171,32 @@ final class Statements {
 
     /// Deletes tombstones as ``TombstoneRule`` says.
     func expireTombstones(forgotten: Int, now: Int64) throws(SQLiteError) {
-        try oldTombstones.bind(.integer(Int64(TombstoneRule.countMax(forgotten: forgotten))), at: 1)
+        let countMax = TombstoneRule.countMax(forgotten: forgotten)
+        guard let first = try expireTombstones(from: .min, countMax: countMax, now: now) else { return }
+        let place = TombstoneRule.place(first: first, last: try self.first(newestTombstone))
+        _ = try expireTombstones(from: place, countMax: countMax, now: now)
+    }
+
+    /// Deletes the run of tombstones from `place` on that are out of date.
+    ///
+    /// - Returns: Where the tombstone is that stands there and is not out of date; nil when there is none.
+    private func expireTombstones(from place: Int64, countMax: Int, now: Int64) throws(SQLiteError) -> Int64? {
+        try oldTombstones.bind(.integer(place), at: 1)
+        try oldTombstones.bind(.integer(Int64(countMax)), at: 2)
         var count = 0
         var last: Int64 = 0
         while try oldTombstones.step() {
+            let found = oldTombstones.integer(0)
             guard oldTombstones.integer(1) <= now else {
                 oldTombstones.reset()
+                if count == 0 { return found }
                 break
             }
-            last = oldTombstones.integer(0)
+            last = found
             count += 1
         }
-        if count >= TombstoneRule.countMin { try deleteTombstones.run(.integer(last)) }
+        if count >= TombstoneRule.countMin { try deleteTombstones.run(.integer(place), .integer(last)) }
+        return nil
     }
 
     /// Bytes of the pages that hold something.

@@ -321,4 +321,33 @@ struct JournalFileTests {
         #expect(state.numberLast == JobNumber(number))
         #expect(try journal.recover(now: .max).tombstones.isEmpty)
     }
+
+    @Test func tombstonesOfAClockThatWasAheadDoNotHideTheRest() throws {
+        var journal = try SQLiteJournal.open(path: path, settings: SQLiteJournalTests.settings)
+        var twin = MemoryJournal()
+        var number: UInt64 = 0
+        var now: Int64 = 0
+        func commit(_ count: Int, ahead: Int64 = 0) throws {
+            var entries: [JournalEntry] = []
+            for _ in 0..<count {
+                number += 1
+                let time = now + 1000 + ahead
+                entries += [.accepted(.sample(number)), .forgotten(JobNumber(number), rememberedUntil: time)]
+            }
+            now += 10
+            try journal.commit(entries, now: now)
+            twin.commit(entries, now: now)
+            if number % 7 == 0 { #expect(try journal.recover(now: now) == twin.recover(now: now)) }
+        }
+        for _ in 0..<10 { try commit(40, ahead: 1_000_000) }
+        for _ in 0..<600 { try commit(40) }
+        let count = try journal.recover(now: 0).tombstones.count
+        // Of the 24,000 behind them 4000 are not out of date.
+        #expect(count > 4000 && count < 10_000, "\(count)")
+        #expect(try journal.recover(now: now).tombstones.count == 400 + 99 * 40)
+        now += 2_000_000
+        for _ in 0..<300 { try commit(1) }
+        #expect(try journal.recover(now: 0).tombstones.count < 2000)
+        #expect(try journal.recover(now: 0) == twin.recover(now: 0))
+    }
 }

@@ -8,8 +8,8 @@ struct SpaceReserve {
     let path: String
     /// Bytes that are wanted.
     let byteCount: Int
-    /// Bytes without which there is no reserve: what the room at the start allows, so that a disk that fills up later does
-    /// not lessen it.
+    /// Bytes without which there is no reserve: what the room at the start allows, or was set aside already, so that a disk
+    /// that fills up does not lessen it.
     private(set) var byteCountMin: Int
     /// Whether the space is set aside; always true when there is none to set aside.
     private(set) var isHeld: Bool
@@ -24,7 +24,7 @@ struct SpaceReserve {
         byteCountMin = byteCount
         isHeld = byteCount == 0
         guard byteCount > 0, let room = measure() else { return }
-        byteCountMin = max(room.share, min(Self.floor, byteCount))
+        byteCountMin = min(byteCount, max(room.share, room.held, Self.floor))
         take()
     }
 

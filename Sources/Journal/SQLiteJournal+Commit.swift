@@ -67,6 +67,15 @@ extension SQLiteJournal {
         }
     }
 
+    /// Whether a commit that failed so may stand whole in the log. What comes last is the page that makes it count, so that
+    /// one does not whose write failed or found the disk full; and without a cause nothing was written.
+    static func mayBeWhole(_ error: JournalError) -> Bool {
+        guard let cause = error.cause, cause.code != .full else { return false }
+        return cause.resultCode != writeFailed
+    }
+
     /// `SQLITE_IOERR_FSYNC`: all was written, and the sync failed.
     private static let syncFailed: Int32 = 1034
+    /// `SQLITE_IOERR_WRITE`.
+    private static let writeFailed: Int32 = 778
 }

@@ -112,9 +112,7 @@ final class WriterCore: @unchecked Sendable {
         do throws(JournalError) {
             try journal?.commit(entries, now: Self.unixMilliseconds())
         } catch {
-            // A commit that finds the disk full has not written its end, without which it does not count; one that fails
-            // before SQLite has it has written nothing.
-            if error.code != .full, error.cause != nil {
+            if SQLiteJournal.mayBeWhole(error) {
                 isTailOpen = isTailOpen || entries.contains { if case .accepted = $0 { true } else { false } }
             }
             if error.code == .full, count > 1 {

@@ -112,4 +112,29 @@ struct FailedCommitTests {
         let error = await writer.closed()
         #expect(error == nil)
     }
+
+    @Test func aCommitWhoseWriteFailedIsRefusedThoughNothingCanBeWritten() async throws {
+        let reports = JournalWriterTests.Reports()
+        let disk = FaultyFileSystem(journalPath: path)
+        var journal = try SQLiteJournal.open(path: path, settings: disk.settings())
+        _ = try journal.begin(epoch: 1)
+        let writer = try JournalWriter(journal: journal) { reports.put($0) }
+        let body = [Bytes([UInt8](repeating: 7, count: 20_000))]
+        var number: UInt64 = 0
+        repeat {
+            number += 1
+            // Two writes for each page; every one of them is once the first to fail.
+            disk.fail(.writeError, after: Int(number) - 1, count: .max)
+            writer.append(.accepted(.sample(number, body: body)), ticket: number)
+            await reports.wait(through: number)
+            guard reports.refused.last == JobNumber(number) else { break }
+            #expect(try Self.seenByOthers(path).jobs.isEmpty)
+            disk.heal()
+            await reports.wait { _ in reports.admissions.last == .open }
+        } while number < 100
+        #expect(number > 12 && number < 100, "at last there was no write left to fail")
+        disk.heal()
+        let error = await writer.closed()
+        #expect(error == nil)
+    }
 }

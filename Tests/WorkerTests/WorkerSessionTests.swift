@@ -122,6 +122,7 @@ struct WorkerSessionTests {
         #expect(effects.said == [.failure(SessionFixture.key(1))])
         let header = try FailureHeader(parsing: Bytes(effects.outgoing.last?.header ?? []))
         #expect(header.failureClass == .cancelled)
+        #expect(header.billed == .maybe)
         // The call's end and a second cancel change nothing.
         #expect(fixture.answer(1).isEmpty)
         #expect(fixture.tell(.cancel(SessionFixture.key(1), session: fixture.token)).isEmpty)

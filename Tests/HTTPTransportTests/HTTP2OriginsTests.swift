@@ -83,10 +83,7 @@ struct HTTP2OriginsTests {
         try await withDriver { driver in
             await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
             let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(2))
-            let recordings = await withTaskGroup(of: Recording.self, returning: [Recording].self) { group in
-                for _ in 0..<count { group.addTask { await driver.record(request) } }
-                return await group.reduce(into: []) { $0.append($1) }
-            }
+            let recordings = await driver.recordTogether(request, count: count)
             #expect(recordings.allSatisfy { $0.code == .connectTimeout })
             let waited = recordings.count { recording in
                 guard case .failure(let error) = recording.result else { return false }

@@ -43,6 +43,16 @@ actor Driver {
             transport.start(request, handler: recorder)
         }
     }
+
+    /// Starts equal calls in one turn of the loop, so that none begins after another's end, and waits for all of them.
+    func recordTogether(_ request: HTTPRequest, count: Int) async -> [Recording] {
+        let (recordings, sink) = AsyncStream<Recording>.makeStream()
+        for _ in 0..<count {
+            let recorder = Recorder(transport, { _, _, _ in .proceed }) { sink.yield($0) }
+            transport.start(request, handler: recorder)
+        }
+        return await recordings.prefix(count).reduce(into: []) { $0.append($1) }
+    }
 }
 
 /// What a handler saw.

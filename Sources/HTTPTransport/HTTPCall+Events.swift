@@ -12,6 +12,12 @@ extension HTTPCall {
     /// Refuses the new connection that would only serve to send the request again.
     func mayConnect() -> Bool {
         guard !hasEnded else { return false }
+        let waited = startedAt?.duration(to: transport.loop.now()) ?? .zero
+        if isWaitingForAnother, waited * 2 > request.connectTimeout {
+            // libcurl found the other's connection dead and goes on with this call, whose time has been spent on it.
+            mustStartAnew = true
+            return false
+        }
         hasOpened = true
         endLookup()
         return phases.requestSent ? refuseSecondRequest() : true

@@ -35,6 +35,8 @@ public final class HTTPCall {
     var isSharing = false
     /// Whether the call began to open a connection of its own.
     var hasOpened = false
+    /// Whether libcurl let the call open its own connection too late: it has to be given in again, with new clocks.
+    var mustStartAnew = false
     private var isLookingUp = true
     /// Set when we, not libcurl, decided that the call fails: it then explains libcurl's result.
     var verdict: (code: TransportError.Code, message: String)?

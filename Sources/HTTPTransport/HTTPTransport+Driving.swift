@@ -132,6 +132,7 @@ extension HTTPTransport {
         call.timers = CallTimers(call.request, startedAt: now)
         call.stage = .running(easy)
         do throws(TransportError) {
+            call.mustStartAnew = false
             call.isSharing = call.mayShare && http2Origins.contains(call.origin)
             try easy.prepare(for: call, configuration)
         } catch {
@@ -166,6 +167,11 @@ extension HTTPTransport {
     /// Ends a call with libcurl's own result.
     private func end(_ call: HTTPCall, with result: CURLcode) {
         guard let easy = call.easy else { return }
+        if call.mustStartAnew {
+            stopSharing(call.origin)
+            if call.mustStartAnew { startAnew(call) }
+            return
+        }
         end(call, call.failure(of: result, message: easy.message(for: result)))
     }
 

@@ -26,13 +26,13 @@ extension HTTPTransport {
 
     /// Connecting to `origin` failed: whoever waits to share that connection opens one of its own. libcurl would let
     /// them try one after the other.
-    private func stopSharing(_ origin: String) {
+    func stopSharing(_ origin: String) {
         guard http2Origins.failedToConnect(origin) else { return }
         for call in Array(calls.values) where call.origin == origin && call.isWaitingForAnother { startAnew(call) }
     }
 
     /// Takes a call out of libcurl and gives it in again; to the caller it was in our queue until now.
-    private func startAnew(_ call: HTTPCall) {
+    func startAnew(_ call: HTTPCall) {
         guard let multi = unsafe multi, let easy = call.easy else { return }
         unsafe _ = curl_multi_remove_handle(multi, easy.pointer)
         giveBack(easy)

@@ -17,6 +17,9 @@ struct Tombstones {
     }
 
     private var bodies: [Digest: UInt64] = [:]
+    /// How many expiries an id has beyond its last: it was remembered anew before the time was over, as after a restart
+    /// under a clock that was set back. Nearly always empty.
+    private var repeats: [Digest: Int] = [:]
     /// In rising order of time, because every id is kept equally long.
     private var expiries: [Expiry] = []
     private var head = 0
@@ -29,7 +32,7 @@ struct Tombstones {
     /// Remembers `key`, whose request had this body, until `due`.
     mutating func add(_ key: RequestKey, body: BodyHash, until due: Moment) {
         let digest = digest(of: key)
-        bodies[digest] = body.words.0
+        if bodies.updateValue(body.words.0, forKey: digest) != nil { repeats[digest, default: 0] += 1 }
         expiries.append(Expiry(digest: digest, due: due))
     }
 
@@ -45,13 +48,22 @@ struct Tombstones {
     /// Forgets what is due.
     mutating func expire(now: Moment) {
         while head < expiries.count, expiries[head].due <= now {
-            bodies[expiries[head].digest] = nil
+            expire(expiries[head].digest)
             head += 1
         }
         if head >= 4096, head * 2 >= expiries.count {
             expiries.removeFirst(head)
             head = 0
         }
+    }
+
+    /// Drops one expiry of an id, and the id with the last of them.
+    private mutating func expire(_ digest: Digest) {
+        guard let count = repeats[digest] else {
+            bodies[digest] = nil
+            return
+        }
+        repeats[digest] = count > 1 ? count - 1 : nil
     }
 
     private func digest(of key: RequestKey) -> Digest {

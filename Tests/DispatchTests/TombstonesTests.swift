@@ -28,6 +28,30 @@ struct TombstonesTests {
         #expect(tombstones.count == 0)
     }
 
+    @Test("an id that is remembered anew is known until the last of its times", arguments: [1, 2, 5])
+    func anew(_ times: Int) {
+        var tombstones = Tombstones(seed: 1)
+        for time in 1...times {
+            tombstones.add(
+                key("a"),
+                body: BodyHash(UInt64(time), 2, 3, 4),
+                until: Moment(nanoseconds: 10 * Int64(time))
+            )
+            tombstones.add(key("b\(time)"), body: BodyHash(1, 2, 3, 4), until: Moment(nanoseconds: 10 * Int64(time)))
+        }
+        for time in 1..<times {
+            tombstones.expire(now: Moment(nanoseconds: 10 * Int64(time)))
+            #expect(tombstones.matches(key("a"), body: BodyHash(UInt64(times), 2, 3, 4)) == true)
+            #expect(tombstones.count == 1 + times - time)
+        }
+        tombstones.expire(now: Moment(nanoseconds: 10 * Int64(times)))
+        #expect(tombstones.count == 0)
+        // And once more, as if it had never been there.
+        tombstones.add(key("a"), body: BodyHash(1, 2, 3, 4), until: Moment(nanoseconds: 1000))
+        tombstones.expire(now: Moment(nanoseconds: 1000))
+        #expect(tombstones.count == 0)
+    }
+
     @Test("many short and similar ids of many tenants do not meet", arguments: [0, 1, .max] as [UInt64])
     func distinct(_ seed: UInt64) {
         var tombstones = Tombstones(seed: seed)

@@ -114,11 +114,18 @@ final class Program: Sendable {
         #expect(place.names == [])
     }
 
-    @Test(arguments: ["broker", "worker", "status"])
-    func anEmptyDirectoryIsNotTheCurrentOne(command: String) async throws {
-        let (lines, ending) = await (try Program([command, "--directory", ""])).end()
+    @Test(arguments: [
+        ["broker", "--directory"], ["broker", "--journal"], ["broker", "--config"], ["worker", "--directory"],
+        ["status", "--directory"], ["collect", "--database"], ["report", "--database"], ["mock", "--script"],
+        ["mock", "--replay"], ["up", "--script"], ["ask", "--body"], ["conform", "broker", "--vectors"],
+        ["conform", "worker", "--directory"], ["bench", "journal", "--directory"],
+    ])
+    func anEmptyPathIsNotTheCurrentDirectory(arguments: [String]) async throws {
+        let (lines, ending) = await (try Program(arguments + [""])).end()
         #expect(ending == .status(2))
-        #expect(lines == ["understudy: --directory is empty; expected the directory of the sockets"])
+        let option = arguments[arguments.count - 1]
+        #expect(lines.first?.contains("The value '' is invalid for '\(option) <") == true, "\(lines)")
+        #expect(lines.first?.hasSuffix("it is empty; expected a path") == true, "\(lines)")
     }
 
     @Test(arguments: ["check --json", "simulate --seeds 1", "--help", "--version"])

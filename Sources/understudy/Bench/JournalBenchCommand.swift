@@ -28,7 +28,8 @@ struct JournalBenchCommand: ParsableCommand {
             discussion: "Default: TMPDIR, else the current directory.",
             valueName: "directory"
         ),
-        completion: .directory
+        completion: .directory,
+        transform: PathOption.readAbsolute
     )
     var directory: String?
 

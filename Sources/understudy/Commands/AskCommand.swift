@@ -34,7 +34,8 @@ struct AskCommand: ParsableCommand {
             "Send this file, an OpenAI Chat Completions request, in place of a prompt; - for standard input.",
             valueName: "file"
         ),
-        completion: .file(extensions: ["json"])
+        completion: .file(extensions: ["json"]),
+        transform: PathOption.read
     )
     var body: String?
 

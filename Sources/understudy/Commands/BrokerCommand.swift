@@ -35,7 +35,8 @@ struct BrokerCommand: ParsableCommand {
             discussion: "Default: \"bus\".\"journal\" of the configuration, else journal.sqlite in the directory.",
             valueName: "file"
         ),
-        completion: .file()
+        completion: .file(),
+        transform: PathOption.readAbsolute
     )
     var journal: String?
 
@@ -50,9 +51,7 @@ struct BrokerCommand: ParsableCommand {
         let settings = try common.settings()
         let directory = try common.endpointDirectory(settings)
         var brokerSettings = BrokerSettings(directory: directory, dispatch: DispatchConfiguration(settings.bus))
-        brokerSettings.journalPath =
-            journal.map { FilePath.absolute($0, in: FilePath.workingDirectory()) }
-            ?? settings.bus.journalPath(inDirectory: directory.path)
+        brokerSettings.journalPath = journal ?? settings.bus.journalPath(inDirectory: directory.path)
         if noJournal { brokerSettings.journalPath = nil }
         brokerSettings.journal.byteCountMax = settings.bus.journalBytesMax
         try ServiceHost.run("broker", child: child.ties, staysUp: true) { [brokerSettings] loop, control in

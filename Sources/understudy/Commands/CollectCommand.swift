@@ -69,13 +69,13 @@ struct DatabaseOption: ParsableArguments {
                 + "directory of the sockets.",
             valueName: "file"
         ),
-        completion: .file()
+        completion: .file(),
+        transform: PathOption.readAbsolute
     )
     var database: String?
 
     /// The file's absolute path.
     func path(_ settings: Settings, _ directory: EndpointDirectory) -> String {
-        if let database { return FilePath.absolute(database, in: FilePath.workingDirectory()) }
-        return settings.telemetry.databasePath(inDirectory: directory.path)
+        database ?? settings.telemetry.databasePath(inDirectory: directory.path)
     }
 }

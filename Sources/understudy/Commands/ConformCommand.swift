@@ -47,7 +47,8 @@ struct ConformBrokerCommand: ParsableCommand {
             discussion: "Default: ./protocol/vectors.json if there is one.",
             valueName: "file"
         ),
-        completion: .file(extensions: ["json"])
+        completion: .file(extensions: ["json"]),
+        transform: PathOption.readAbsolute
     )
     var vectors: String?
 
@@ -59,7 +60,7 @@ struct ConformBrokerCommand: ParsableCommand {
     }
 
     private func vectorText() throws(CommandFailure) -> [UInt8]? {
-        let path = FilePath.absolute(vectors ?? "protocol/vectors.json", in: FilePath.workingDirectory())
+        let path = vectors ?? FilePath.absolute("protocol/vectors.json", in: FilePath.workingDirectory())
         do {
             return try SmallFile.read(path, bytesMax: 16 << 20)
         } catch {
@@ -92,7 +93,8 @@ struct ConformWorkerCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp("Directory for the sockets (default: a new one).", valueName: "directory"),
-        completion: .directory
+        completion: .directory,
+        transform: PathOption.readAbsolute
     )
     var directory: String?
 
@@ -112,7 +114,7 @@ struct ConformWorkerCommand: ParsableCommand {
         if options.list { return options.printList(of: .worker) }
         do {
             let place = try directory.map { path throws(EndpointError) in
-                try EndpointDirectory(path: FilePath.absolute(path, in: FilePath.workingDirectory()))
+                try EndpointDirectory(path: path)
             }
             try options.run(.worker(command: command, directory: place, provider: provider))
         } catch {

@@ -39,13 +39,15 @@ struct MockCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp("Script file: which calls fail, and how.", valueName: "file"),
-        completion: .file(extensions: ["json"])
+        completion: .file(extensions: ["json"]),
+        transform: PathOption.readAbsolute
     )
     var script: String?
 
     @Option(
         help: ArgumentHelp("Recorded exchanges to answer with: a file, or a directory of files.", valueName: "path"),
-        completion: .file()
+        completion: .file(),
+        transform: PathOption.readAbsolute
     )
     var replay: String?
 
@@ -69,8 +71,8 @@ struct MockCommand: ParsableCommand {
         var mock = try file.settings().mock
         if let host { mock.host = host }
         if let port { mock.port = port }
-        if let script { mock.script = FilePath.absolute(script, in: FilePath.workingDirectory()) }
-        if let replay { mock.replay = FilePath.absolute(replay, in: FilePath.workingDirectory()) }
+        if let script { mock.script = script }
+        if let replay { mock.replay = replay }
         if let idleTimeout {
             guard let duration = DurationText.parse(idleTimeout), MockSettings.idleTimeoutRange.contains(duration)
             else {

@@ -38,7 +38,8 @@ struct UpCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp("Script file of the mock provider, with --mock.", valueName: "file"),
-        completion: .file(extensions: ["json"])
+        completion: .file(extensions: ["json"]),
+        transform: PathOption.readAbsolute
     )
     var script: String?
 
@@ -84,7 +85,7 @@ struct UpCommand: ParsableCommand {
             directory: try common.endpointDirectory(settings),
             workers: workers ?? settings.bus.workers,
             isMocked: mock,
-            script: script.map { FilePath.absolute($0, in: FilePath.workingDirectory()) } ?? settings.mock.script,
+            script: script ?? settings.mock.script,
             environment: ProcessEnvironment.current()
         )
     }

@@ -11,7 +11,8 @@ struct ConfigurationOption: ParsableArguments {
             discussion: "Default: $UNDERSTUDY_CONFIG, else ./config/understudy.json, else built in.",
             valueName: "file"
         ),
-        completion: .file(extensions: ["json"])
+        completion: .file(extensions: ["json"]),
+        transform: PathOption.read
     )
     var config: String?
 
@@ -37,7 +38,8 @@ struct CommonOptions: ParsableArguments {
                 + "$XDG_RUNTIME_DIR/understudy, else /tmp/understudy-<uid>.",
             valueName: "directory"
         ),
-        completion: .directory
+        completion: .directory,
+        transform: PathOption.readAbsolute
     )
     var directory: String?
 
@@ -47,13 +49,7 @@ struct CommonOptions: ParsableArguments {
     /// The directory of the sockets; nothing is made or checked.
     func endpointDirectory(_ settings: Settings) throws(CommandFailure) -> EndpointDirectory {
         do {
-            if let directory {
-                // Not the current directory, as an empty relative path would be: a script's variable was not set.
-                guard !directory.isEmpty else {
-                    throw CommandFailure(.usage, "--directory is empty; expected the directory of the sockets")
-                }
-                return try EndpointDirectory(path: FilePath.absolute(directory, in: FilePath.workingDirectory()))
-            }
+            if let directory { return try EndpointDirectory(path: directory) }
             let environment = ProcessEnvironment.current()
             if environment["UNDERSTUDY_DIR", default: ""].isEmpty, let path = settings.bus.directory {
                 return try EndpointDirectory(path: path)

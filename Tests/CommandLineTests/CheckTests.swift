@@ -89,4 +89,32 @@ import ZeroMQ
         #expect(report.problems.count == 1)
         #expect(report.problems[0].hasPrefix("database: \(directory.path)/no does not exist"))
     }
+
+    @Test func aJournalInAnAbsentFolderIsAProblem() throws {
+        let directory = try TemporaryDirectory()
+        let report = try report(directory.path, environment: ["OPENAI_API_KEY": "k"]) { settings in
+            settings.bus.journal = "\(directory.path)/no/journal.sqlite"
+        }
+        #expect(report.problems.count == 1)
+        #expect(report.problems[0].hasPrefix("journal: \(directory.path)/no does not exist"))
+        #expect(report.problems[0].hasSuffix(#"change "bus"."journal""#))
+    }
+
+    @Test(.enabled(if: MemoryFileSystem.contains("/dev/shm")))
+    func aJournalInMemoryIsToldAndNoJournalIsNot() throws {
+        let directory = try TemporaryDirectory()
+        func report(_ path: String?) throws -> CheckReport {
+            try self.report(directory.path, environment: ["OPENAI_API_KEY": "k"]) { settings in
+                settings.bus.journal = path
+                settings.bus.isJournalled = path != nil
+            }
+        }
+        func tells(_ report: CheckReport) -> Bool { report.warnings.contains { $0.contains("lies in memory") } }
+        #expect(tells(try report("/dev/shm/no/such/folder/journal.sqlite")))
+        #expect(tells(try report("/dev/shm/journal.sqlite")))
+        #expect(!tells(try report("/proc/journal.sqlite")))
+        let without = try report(nil)
+        #expect(!tells(without))
+        #expect(!without.places.contains { $0.name == "journal" })
+    }
 }

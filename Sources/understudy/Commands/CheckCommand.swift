@@ -7,7 +7,7 @@ import ZeroMQ
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Show what the configuration means here: chain, providers, keys by name, sockets, database.",
+        abstract: "Show what the configuration means here: chain, providers, keys by name, sockets, journal, database.",
         discussion: """
             Loads the configuration as the services do and refuses what they would refuse (exit status 2). Then looks \
             at what they need on this machine. A problem that keeps requests from being answered ends it with exit \

@@ -33,7 +33,7 @@ struct CheckReport {
     var chain: [Link]
     /// All providers by name.
     var providers: [Provider]
-    /// Directory, sockets, database.
+    /// Directory, sockets, journal, database.
     var places: [Place]
     /// What keeps requests from being answered.
     var problems: [String] = []
@@ -46,9 +46,18 @@ struct CheckReport {
     /// Looks at this machine. Makes nothing; a socket is connected to and left at once.
     init(settings: Settings, directory: EndpointDirectory, environment: [String: String]) {
         self.init(settings: settings, environment: environment)
-        let database = settings.telemetry.databasePath(inDirectory: directory.path)
         places = [Self.directory(directory)] + Self.sockets.map { Self.socket($0, in: directory) }
-        places.append(Self.database(database, directory: directory))
+        if let journal = settings.bus.journalPath(inDirectory: directory.path) {
+            places.append(Self.file("journal", journal, setting: #""bus"."journal""#, directory: directory))
+            if MemoryFileSystem.contains(journal) {
+                warnings.append(
+                    "the journal \(journal) lies in memory (tmpfs): what it holds survives the broker, but not the machine; "
+                        + #"name a file on a disk in "bus"."journal""#
+                )
+            }
+        }
+        let database = settings.telemetry.databasePath(inDirectory: directory.path)
+        places.append(Self.file("database", database, setting: #""telemetry"."database""#, directory: directory))
         for place in places where !place.isGood { problems.append("\(place.name): \(place.state)") }
     }
 
@@ -128,20 +137,20 @@ struct CheckReport {
         }
     }
 
-    private static func database(_ path: String, directory: EndpointDirectory) -> Place {
-        var place = Place(name: "database", path: path, isGood: true, state: "writable")
+    /// A file that a service makes, or goes on with.
+    private static func file(_ name: String, _ path: String, setting: String, directory: EndpointDirectory) -> Place {
+        var place = Place(name: name, path: path, isGood: true, state: "writable")
         let parent = FilePath.directory(of: path)
         if unsafe access(path, F_OK) == 0 {
             if !isWritable(path) {
                 place.isGood = false
-                place.state = "\(path) may not be written: change its mode or \"telemetry\".\"database\""
+                place.state = "\(path) may not be written: change its mode or \(setting)"
             }
         } else if isWritable(parent) || parent == directory.path {
             place.state = "will be made"
         } else {
             place.isGood = false
-            place.state =
-                "\(parent) does not exist or may not be written: make it, or change \"telemetry\".\"database\""
+            place.state = "\(parent) does not exist or may not be written: make it, or change \(setting)"
         }
         return place
     }

@@ -11,6 +11,16 @@ final class Child {
         var environment: [String: String] = [:]
         /// What the program reads on its standard input.
         var input: [UInt8] = []
+
+        /// `words` with each `{name}` replaced by its value, also within a word.
+        static func filled(_ words: [String], _ values: KeyValuePairs<String, String>) -> [String] {
+            words.map { word in
+                values.reduce(word) { text, entry in
+                    let parts = text.split(separator: "{\(entry.key)}", omittingEmptySubsequences: false)
+                    return parts.joined(separator: entry.value)
+                }
+            }
+        }
     }
 
     /// Most bytes of its output that are kept.

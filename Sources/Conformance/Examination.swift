@@ -14,17 +14,27 @@ public import ZeroMQ
 public final class Examination: Sendable {
     /// What is examined.
     public enum Subject: Sendable {
-        /// A broker that runs, in this directory, and has no workers of its own.
+        /// A broker that has no workers of its own.
         ///
+        /// - `host`: where it is, or what starts it.
         /// - `workerProgram`: the words that start ``VictimWorker`` in a process of its own; its arguments follow.
         /// - `vectors`: text of a `protocol/vectors.json`, for more malformed messages.
-        case broker(EndpointDirectory, workerProgram: [String], vectors: [UInt8]?)
+        case broker(BrokerHost, workerProgram: [String], vectors: [UInt8]?)
         /// A worker, started by `command` for each case, with `{directory}`, `{mock}` and `{config}` filled in. An empty
         /// one waits for a worker in `directory`; nil makes a directory. `provider` stands before the model's `/`.
         case worker(command: [String], directory: EndpointDirectory?, provider: String)
         /// A program that asks, see ``AgentExam``'s contract in the command's help; `patience` is the longest it waits
         /// by itself.
         case agent(command: [String], isFull: Bool, patience: Duration)
+    }
+
+    /// Where a broker that is examined is.
+    public enum BrokerHost: Sendable {
+        /// It runs, in this directory, and is not stopped.
+        case running(EndpointDirectory)
+        /// It is started by `command`, with `{directory}` and `{config}` filled in, in `directory` or, when that is nil, a
+        /// new one; it is stopped, killed and started again. `orphan` is its `orphan_ms`, which `{config}` says, too.
+        case started(command: [String], directory: EndpointDirectory?, orphan: Duration)
     }
 
     private let subject: Subject
@@ -72,18 +82,15 @@ public final class Examination: Sendable {
     /// - Throws: ``ConformanceError`` when the peer cannot be examined at all, or ``stop()`` was called.
     public func run(loop: EventLoop, _ report: (CaseResult) -> Void) throws {
         switch subject {
-        case .broker(let directory, let program, let vectors):
-            let exam = BrokerExam(
-                context: try Context(),
-                stop: flag,
-                directory: directory,
-                workerProgram: program,
-                vectors: try vectors.map { try Self.parsed($0) }
-            )
-            try exam.begin(limit: .seconds(20))
-            try checkAlone(exam)
-            exam.end()
-            try play(BrokerCases.all, exam, cleanUp: { exam.cleanUp() }, report)
+        case .broker(.running(let directory), let program, let vectors):
+            try examine(try brokerExam(directory, nil, program, vectors), report)
+        case .broker(.started(let command, let directory, let orphan), let program, let vectors):
+            let place = try Place(directory)
+            defer { place.remove() }
+            try place.write("understudy.json", #"{"bus": {"orphan": "\#(orphan.wholeMilliseconds)ms"}}"#)
+            let broker = ExaminedBroker(command: command, directory: place.directory, orphan: orphan)
+            defer { broker.end() }
+            try examine(try brokerExam(place.directory, broker, program, vectors), report)
         case .worker(let command, let directory, let provider):
             let place = try Place(directory)
             defer { place.remove() }
@@ -111,6 +118,34 @@ public final class Examination: Sendable {
             )
             try play(isFull ? AgentCases.full : AgentCases.lockStep, exam, cleanUp: {}, report)
         }
+    }
+
+    private func brokerExam(
+        _ directory: EndpointDirectory,
+        _ broker: ExaminedBroker?,
+        _ workerProgram: [String],
+        _ vectors: [UInt8]?
+    ) throws -> BrokerExam {
+        BrokerExam(
+            context: try Context(),
+            stop: flag,
+            directory: directory,
+            broker: broker,
+            workerProgram: workerProgram,
+            vectors: try vectors.map { try Self.parsed($0) }
+        )
+    }
+
+    private func examine(_ exam: BrokerExam, _ report: (CaseResult) -> Void) throws {
+        do {
+            try exam.begin(limit: .seconds(20))
+        } catch CaseEnd.failed(let text) {
+            exam.end()
+            throw ConformanceError(.unreachable, "the broker does not start: \(text)")
+        }
+        try checkAlone(exam)
+        exam.end()
+        try play(BrokerCases.all, exam, cleanUp: { exam.cleanUp() }, report)
     }
 
     private func checkAlone(_ exam: BrokerExam) throws {
@@ -193,48 +228,5 @@ extension Examination.Subject {
         case .worker: .worker
         case .agent(_, let isFull, _): isFull ? .fullAgent : .lockStepAgent
         }
-    }
-}
-
-/// A directory for the sockets of a run.
-private final class Place {
-    let directory: EndpointDirectory
-    private let isOwn: Bool
-    private var files: [String] = []
-
-    /// Takes a directory that is there, or makes a new one.
-    init(_ given: EndpointDirectory?) throws {
-        isOwn = given == nil
-        if let given {
-            try given.prepare()
-            directory = given
-            return
-        }
-        var template = Array("/tmp/understudy-conform-XXXXXX".utf8CString)
-        guard unsafe mkdtemp(&template) != nil else {
-            throw ConformanceError(.system, "cannot make a directory in /tmp: errno \(errno)")
-        }
-        directory = try EndpointDirectory(
-            path: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        )
-    }
-
-    /// Writes a file that goes with the run.
-    func write(_ name: String, _ text: String) throws {
-        let path = "\(directory.path)/\(name)"
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        let bytes = Array(text.utf8)
-        guard descriptor >= 0, unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
-            throw ConformanceError(.system, "cannot write \(path): errno \(errno)")
-        }
-        close(descriptor)
-        files.append(path)
-    }
-
-    /// Removes what the run made.
-    func remove() {
-        for name in ["agents.sock", "workers.sock"] { files.append("\(directory.path)/\(name)") }
-        for path in files { unsafe unlink(path) }
-        if isOwn { unsafe rmdir(directory.path) }
     }
 }

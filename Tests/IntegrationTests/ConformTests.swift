@@ -31,15 +31,43 @@ import Testing
     private func only(_ cases: [String]) -> [String] { cases.flatMap { ["--only", $0] } }
 
     @Test func ourBrokerConforms() async throws {
+        let vectors = "\(LiveBus.root)/protocol/vectors.json"
+        let outcome = try await conform(
+            ["broker", "--orphan", "3000", "--vectors", vectors],
+            command: [LiveBus.program, "broker", "--directory", "{directory}", "--config", "{config}"]
+        )
+        #expect(outcome.ending == .status(0), "\(outcome.text)")
+        for number in ["B47", "B48", "B49", "B50", "B51", "B55"] {
+            #expect(outcome.text.contains("\(number)  passed"), "\(outcome.text)")
+        }
+    }
+
+    @Test func aBrokerThatRunsIsNotStopped() async throws {
         let directory = try TemporaryDirectory()
         let broker = try LiveBus.command("broker", ["--directory", directory.path])
         _ = await broker.line("ready: ")
-        let vectors = "\(LiveBus.root)/protocol/vectors.json"
-        let outcome = try await conform(["broker", "--directory", directory.path, "--vectors", vectors])
+        let outcome = try await conform(["broker", "--directory", directory.path] + only(["B7", "B47", "B51"]))
         #expect(outcome.ending == .status(0), "\(outcome.text)")
-        #expect(outcome.text.contains("B55  passed"), "\(outcome.text)")
+        #expect(outcome.lines.last == "1 passed, 0 failed, 2 skipped", "\(outcome.text)")
         broker.signal(SIGTERM)
         #expect(await broker.end().ending == .status(0))
+    }
+
+    /// Without a journal, and one that loses it: what only the next broker shows.
+    @Test(arguments: [("--no-journal", "skipped"), ("--journal=/dev/null/nowhere", "")])
+    func aBrokerThatKeepsNothingIsNotHeldToRestarts(option: String, verdict: String) async throws {
+        let outcome = try await conform(
+            ["broker"] + only(["B47", "B48", "B51"]),
+            command: [LiveBus.program, "broker", "--directory", "{directory}", "--config", "{config}", option]
+        )
+        guard !verdict.isEmpty else {
+            #expect(outcome.ending == .status(3), "\(outcome.text)")
+            #expect(outcome.text.contains("the broker does not start"), "\(outcome.text)")
+            return
+        }
+        #expect(outcome.ending == .status(0), "\(outcome.text)")
+        #expect(outcome.text.contains("B48  \(verdict)"), "\(outcome.text)")
+        #expect(outcome.lines.last == "2 passed, 0 failed, 1 skipped", "\(outcome.text)")
     }
 
     @Test func ourWorkerConforms() async throws {
@@ -71,6 +99,18 @@ import Testing
         #expect(outcome.text.contains("broken: B10, B23, B26"), "\(outcome.text)")
         broker.signal(SIGKILL)
         _ = await broker.end()
+    }
+
+    /// Its journal is gone at each start: what it said `ACCEPTED` of, it does not know.
+    @Test func aForgetfulBrokerIsToldWhatItBreaks() async throws {
+        let start = "rm -f {directory}/journal.sqlite*; exec \(LiveBus.program) broker --directory {directory}"
+        let outcome = try await conform(
+            ["broker"] + only(["B47", "B48", "B49", "B50", "B51"]),
+            command: ["/bin/sh", "-c", start],
+            timeout: 60
+        )
+        #expect(outcome.ending == .status(1), "\(outcome.text)")
+        #expect(outcome.text.contains("broken: B47, B48, B49, B50"), "\(outcome.text)")
     }
 
     @Test(arguments: [("call", ["W1", "W7", "W14"], "W7, W14"), ("grant", ["W1", "W4"], "W4")])

@@ -25,9 +25,7 @@ extension BrokerCases {
         ConformanceCase("B41", "refuses a durability that is not on offer with REJECTED 501, names the one in force") {
             exam in
             let agent = try exam.agent()
-            try exam.send(agent, "HELLO")
-            let welcome = try exam.expect(agent, "WELCOME")
-            let offered = Set(welcome.header["durabilities"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+            let offered = try exam.durabilities()
             for durability in ["memory", "disk"] {
                 let id = try exam.request(agent, header: #"{"durability":"\#(durability)"}"#)
                 let answer = try exam.next(agent, "ACCEPTED or REJECTED")
@@ -44,9 +42,7 @@ extension BrokerCases {
         },
         ConformanceCase("B42", "does not remember what it REJECTED") { exam in
             let agent = try exam.agent()
-            try exam.send(agent, "HELLO")
-            let welcome = try exam.expect(agent, "WELCOME")
-            let offered = welcome.header["durabilities"]?.arrayValue?.compactMap(\.stringValue) ?? []
+            let offered = try exam.durabilities()
             guard let missing = ["memory", "disk"].first(where: { !offered.contains($0) }) else {
                 throw CaseEnd.skipped("the broker offers every durability, and nothing else is surely rejected")
             }
@@ -99,15 +95,6 @@ extension BrokerCases {
             "answers a tenant beyond its limits REJECTED 430 tenant_limit",
             "takes limits that are reached soon"
         ),
-        .unseen(
-            "B47",
-            "when told to stop rejects new requests and ends or keeps the open ones",
-            "would stop the broker"
-        ),
-        .unseen("B48", "(disk) after a kill still knows what was ACCEPTED, and ends it once", "would kill the broker"),
-        .unseen("B49", "(disk) after a kill takes a held delivery back from a worker's READY", "would kill the broker"),
-        .unseen("B50", "(disk) after a kill waits orphan_ms before it acts by on_loss", "would kill the broker"),
-        .unseen("B51", "raises epoch with each start", "would stop the broker"),
         ConformanceCase("B52", "publishes telemetry: frames, topics, seq without holes, snapshots") { exam in
             let socket = try Socket(exam.context, .sub, .subscriber)
             let all = exam.add(Peer("subscriber", socket, .anything))

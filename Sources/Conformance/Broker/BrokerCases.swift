@@ -1,5 +1,5 @@
 /// What a broker is examined for, in the order of `protocol/conformance.md`.
 enum BrokerCases {
     static let all: [ConformanceCase<BrokerExam>] =
-        (messages + requests + endings + workers + losses + service).sorted { $0.place < $1.place }
+        (messages + requests + endings + workers + losses + service + restart).sorted { $0.place < $1.place }
 }

@@ -18,6 +18,8 @@ final class BrokerExam: Exam {
 
     /// Where the broker's sockets are.
     let directory: EndpointDirectory
+    /// The broker's process; nil for one that is not the tester's to stop.
+    let broker: ExaminedBroker?
     /// Starts this program as a worker that can be killed: the words before the worker's own arguments.
     let workerProgram: [String]
     /// Text of a `vectors.json`; nil for the vectors that are built in only.
@@ -31,7 +33,7 @@ final class BrokerExam: Exam {
     )
     static let replyHeader = #"{"meta":{"resolved_model":"conform/none","attempts":1},"x-mark": 1.50}"#
 
-    private var workers: [PlayedWorker] = []
+    private(set) var workers: [PlayedWorker] = []
     private var ids: [String] = []
     private var partCount = 0
 
@@ -39,10 +41,12 @@ final class BrokerExam: Exam {
         context: Context,
         stop: StopFlag,
         directory: EndpointDirectory,
+        broker: ExaminedBroker?,
         workerProgram: [String],
         vectors: JSONValue?
     ) {
         self.directory = directory
+        self.broker = broker
         self.workerProgram = workerProgram
         self.vectors = vectors
         super.init(context: context, stop: stop)
@@ -113,6 +117,7 @@ final class BrokerExam: Exam {
         }
         worker.peer.inbox.removeAll()
         worker.welcome = welcome
+        worker.isAlive = true
         worker.nextBeat = ContinuousClock.now.advanced(by: welcome.beatInterval)
         return welcome
     }
@@ -271,7 +276,13 @@ final class BrokerExam: Exam {
 
     // MARK: Time and end
 
+    override func begin(limit time: Duration) throws {
+        try super.begin(limit: time)
+        try startBroker()
+    }
+
     override func turn() throws {
+        broker?.pump()
         let now = ContinuousClock.now
         for worker in workers where worker.isAlive && now >= worker.nextBeat {
             guard let welcome = worker.welcome else { continue }
@@ -292,6 +303,7 @@ final class BrokerExam: Exam {
         extend(.seconds(10))
         for peer in peers { peer.isReading = false }
         do {
+            try startBroker()
             let janitor = try agent()
             var open = Set(ids)
             for id in ids { try send(janitor, "CANCEL", id: Array(id.utf8), isQuiet: true) }

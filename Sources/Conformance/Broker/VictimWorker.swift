@@ -20,6 +20,7 @@ public enum VictimWorker {
             context: try Context(),
             stop: StopFlag(),
             directory: directory,
+            broker: nil,
             workerProgram: [],
             vectors: nil
         )

@@ -69,13 +69,10 @@ final class WorkerExam: Exam {
         try bind()
         guard !command.isEmpty else { return }
         let config = "\(directory.path)/understudy.json"
-        let words = command.map { word in
-            var word = word
-            for (mark, value) in [
-                ("{directory}", directory.path), ("{mock}", provider.baseURL), ("{config}", config),
-            ] { word = word.split(separator: mark, omittingEmptySubsequences: false).joined(separator: value) }
-            return word
-        }
+        let words = Child.Command.filled(
+            command,
+            ["directory": directory.path, "mock": provider.baseURL, "config": config]
+        )
         let environment = ["UNDERSTUDY_DIR": directory.path, "UNDERSTUDY_MOCK_URL": provider.baseURL]
         let child = add(try Child(Child.Command(words: words, environment: environment)))
         note("\(words[0]) begins: pid \(child.pid)")

@@ -27,12 +27,19 @@ struct ConformCommand: ParsableCommand {
 struct ConformBrokerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "broker",
-        abstract: "Examine a running broker: the tester plays its agents, workers and subscribers.",
+        abstract: "Examine a broker: the tester plays its agents, workers and subscribers.",
         discussion: """
-            The broker must run, and must have no workers: the tester plays them. Its requests are cancelled and \
-            acknowledged when it is done.
+            Starts COMMAND, with these words filled in, also within its arguments:
+              {directory}  the directory of the sockets; UNDERSTUDY_DIR says the same
+              {config}     an understudy.json with the orphan_ms of --orphan, for Understudy's own broker
+            It is stopped by SIGTERM, killed, and started again on what it left. Without COMMAND the broker must run in \
+            --directory already, and the cases that stop it are skipped.
+
+            The broker must have no workers: the tester plays them. Its requests are cancelled and acknowledged when it \
+            is done.
 
             Examples:
+              understudy conform broker -- understudy broker --config {config} --directory {directory}
               understudy broker --directory /tmp/bus & understudy conform broker --directory /tmp/bus
               understudy conform broker --only B23 --only B24
             """
@@ -52,11 +59,31 @@ struct ConformBrokerCommand: ParsableCommand {
     )
     var vectors: String?
 
+    @Option(
+        help: ArgumentHelp("How long COMMAND waits for workers after a restart (orphan_ms).", valueName: "milliseconds")
+    )
+    var orphan = 10_000
+
+    @Argument(parsing: .postTerminator, help: ArgumentHelp("What starts the broker.", valueName: "command"))
+    var command: [String] = []
+
+    func validate() throws {
+        guard (100...600_000).contains(orphan) else {
+            throw ValidationError("--orphan is \(orphan); expected 100...600000")
+        }
+    }
+
     func run() throws {
         if options.list { return options.printList(of: .broker) }
-        let directory = try common.endpointDirectory(try common.settings())
         let program = ["/proc/self/exe", "conform", PlayWorkerCommand.configuration.commandName ?? ""]
-        try options.run(.broker(directory, workerProgram: program, vectors: try vectorText()))
+        try options.run(.broker(try host(), workerProgram: program, vectors: try vectorText()))
+    }
+
+    private func host() throws(CommandFailure) -> Examination.BrokerHost {
+        let settings = try common.settings()
+        guard !command.isEmpty else { return .running(try common.endpointDirectory(settings)) }
+        let directory = common.directory == nil ? nil : try common.endpointDirectory(settings)
+        return .started(command: command, directory: directory, orphan: .milliseconds(orphan))
     }
 
     private func vectorText() throws(CommandFailure) -> [UInt8]? {

@@ -344,7 +344,10 @@ int main(int count, char **arguments)
             print(member(meta, names[index]), stdout);
         }
         putchar('\n');
-        fflush(stdout);
+        if (fflush(stdout) || ferror(stdout)) {
+            fprintf(stderr, "the answer could not be written; the broker keeps it under the id %s\n", id);
+            return 2;
+        }
     } else {
         const char *header = answer.header;
         fprintf(stderr, "%s %ld ", answer.verb, number(member(header, "code"), 0));

@@ -82,7 +82,8 @@ if ($verb eq 'REPLY') {
     say $message->{content} // JSON::PP->new->encode($message);
     my $meta = $header->{meta};
     say join ' ', map { "$_=$meta->{$_}" } qw(resolved_model attempts fallbacks) if $meta;
-    STDOUT->flush;
+    STDOUT->flush && !STDOUT->error
+        or give_up("the answer could not be written; the broker keeps it under the id $id");
 }
 exchange(0, 'ACK', $id, '') if $verb =~ /^(REPLY|FAILURE)$/;    # The result is safe: the broker may forget it.
 exit 0 if $verb eq 'REPLY';

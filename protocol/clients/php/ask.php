@@ -96,9 +96,12 @@ if (isset($argv[2])) {
 [$verb, $header, $reply] = call($id, json_encode($request, FLAGS), (float) $seconds);
 if ($verb === 'REPLY') {
     $message = json_decode($reply, true, flags: FLAGS)['choices'][0]['message'];
-    echo $message['content'] ?? json_encode($message, FLAGS), "\n";
+    $text = ($message['content'] ?? json_encode($message, FLAGS)) . "\n";
     if ($meta = $header['meta'] ?? null) {
-        echo "resolved_model=$meta[resolved_model] attempts=$meta[attempts] fallbacks=$meta[fallbacks]\n";
+        $text .= "resolved_model=$meta[resolved_model] attempts=$meta[attempts] fallbacks=$meta[fallbacks]\n";
+    }
+    if (@fwrite(STDOUT, $text) !== strlen($text)) {
+        give_up("the answer could not be written; the broker keeps it under the id $id");
     }
 }
 if (in_array($verb, ['REPLY', 'FAILURE'])) {

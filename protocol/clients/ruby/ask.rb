@@ -77,11 +77,15 @@ request = { model: model, messages: [{ role: "user", content: text || "Hello?" }
 verb, header, reply = call(id, JSON.generate(request), (seconds || 60).to_f)
 if verb == "REPLY"
   message = JSON.parse(reply)["choices"][0]["message"]
-  puts message["content"] || JSON.generate(message)
-  if (meta = header["meta"])
-    puts "resolved_model=#{meta["resolved_model"]} attempts=#{meta["attempts"]} fallbacks=#{meta["fallbacks"]}"
+  begin
+    puts message["content"] || JSON.generate(message)
+    if (meta = header["meta"])
+      puts "resolved_model=#{meta["resolved_model"]} attempts=#{meta["attempts"]} fallbacks=#{meta["fallbacks"]}"
+    end
+    $stdout.flush
+  rescue SystemCallError, IOError
+    abort_with 2, "the answer could not be written; the broker keeps it under the id #{id}"
   end
-  $stdout.flush
 end
 exchange(0, "ACK", id, "") if %w[REPLY FAILURE].include?(verb) # The result is safe: the broker may forget it.
 unless verb == "REPLY"

@@ -96,12 +96,8 @@ final class EasyHandle {
             // it reads the file for each connection, 30 ms in which this thread serves nobody.
             try unsafe check("CAPATH", ccurl_easy_set_string(pointer, CURLOPT_CAPATH, nil))
         }
-        switch request.http2 {
-        case .never:
-            try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
-        case .negotiate:
-            try set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
-        }
+        let offersHTTP2 = configuration.offersHTTP2 && request.http2 == .negotiate
+        try set(CURLOPT_HTTP_VERSION, offersHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
         // Every decoding libcurl was built with.
         try set(CURLOPT_ACCEPT_ENCODING, "")
     }

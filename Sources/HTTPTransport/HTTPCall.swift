@@ -64,7 +64,7 @@ public final class HTTPCall {
 
     /// Whether the call can share a connection at all: only TLS connections speak HTTP/2 here.
     var mayShare: Bool {
-        request.http2 == .negotiate && origin.utf8.starts(with: "https:".utf8)
+        transport.configuration.offersHTTP2 && request.http2 == .negotiate && origin.utf8.starts(with: "https:".utf8)
     }
 
     /// Whether nothing was done yet for this call alone.

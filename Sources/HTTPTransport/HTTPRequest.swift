@@ -16,7 +16,8 @@ public struct HTTPRequest: Sendable {
     public enum HTTP2: Sendable {
         /// HTTP/1.1 only.
         case never
-        /// HTTP/2 where a TLS server agrees to it by ALPN, else HTTP/1.1. Without TLS always HTTP/1.1.
+        /// HTTP/2 where the transport offers it and a TLS server agrees to it by ALPN, else HTTP/1.1. Without TLS always
+        /// HTTP/1.1.
         case negotiate
     }
 

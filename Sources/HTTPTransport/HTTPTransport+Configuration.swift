@@ -1,3 +1,5 @@
+import CCurl
+
 extension HTTPTransport {
     /// The limits of a transport, and where it finds proxies and certificates.
     public struct Configuration: Sendable {
@@ -24,6 +26,9 @@ extension HTTPTransport {
         /// Whether `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are obeyed. Default true.
         public var proxyFromEnvironment: Bool
 
+        /// Whether HTTP/2 is offered to servers over TLS. Default ``isHTTP2Safe``.
+        public var offersHTTP2: Bool
+
         /// PEM file of the trusted certificates; nil means the system's.
         public var caFile: String?
 
@@ -34,6 +39,7 @@ extension HTTPTransport {
             connectionCacheMax: Int = 1_000,
             waitingMax: Int = 10_000,
             proxyFromEnvironment: Bool = true,
+            offersHTTP2: Bool = Self.isHTTP2Safe,
             caFile: String? = nil
         ) {
             self.connectionsPerHostMax = connectionsPerHostMax
@@ -41,8 +47,21 @@ extension HTTPTransport {
             self.connectionCacheMax = connectionCacheMax
             self.waitingMax = waitingMax
             self.proxyFromEnvironment = proxyFromEnvironment
+            self.offersHTTP2 = offersHTTP2
             self.caFile = caFile
         }
+
+        /// Whether this libcurl keeps the answers of calls apart when some connections to a server speak HTTP/2 and some
+        /// HTTP/1.1, as during a server's upgrade.
+        ///
+        /// Before 8.11 it notes for all connections to a server together, not for each, that they can be shared. It then
+        /// sends several requests on one HTTP/1.1 connection and gives a call the answer of another (curl's issue 4885;
+        /// seen with 7.88). It also never gives up a shared connection on which nothing comes back any more, and stalls on
+        /// heads of more than 16 KiB.
+        public static let isHTTP2Safe: Bool = {
+            guard let facts = unsafe curl_version_info(CURLVERSION_SEVENTH) else { return false }
+            return unsafe facts.pointee.version_num >= 0x08_0B_00
+        }()
 
         /// Stops the process when a limit makes no sense.
         func check() {

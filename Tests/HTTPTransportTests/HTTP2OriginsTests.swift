@@ -1,6 +1,8 @@
+import CCurl
 import CoreTypes
 import EventLoop
 import Glibc
+import Synchronization
 import Testing
 
 @testable import HTTPTransport
@@ -54,6 +56,30 @@ struct HTTP2OriginsTests {
         #expect(!error.isFailureToConnect)
     }
 
+    /// A libcurl that would mix up answers is not let near HTTP/2.
+    @Test(arguments: [true, false])
+    func isOfferedOnlyWhereItIsSafe(offersHTTP2: Bool) async throws {
+        let hello = Mutex<[UInt8]>([])
+        let server = ScriptedServer { connection in
+            let bytes = connection.readRecord()
+            hello.withLock { $0 = bytes }
+        }
+        defer { server.stop() }
+        try await withClient(.isolated(offersHTTP2: offersHTTP2)) { client in
+            let request = HTTPRequest(method: .get, url: "https://127.0.0.1:\(server.port)/")
+            #expect(await failure(of: request, client)?.isFailureToConnect == true)
+        }
+        // ALPN's list has each name after its length.
+        let offers = hello.withLock { String(decoding: $0, as: UTF8.self) }
+        #expect(offers.contains("\u{8}http/1.1"))
+        #expect(offers.contains("\u{2}h2") == offersHTTP2)
+    }
+
+    @Test func oneLibcurlIsKnownToMixUpAnswers() {
+        let version = unsafe curl_version_info(CURLVERSION_FIRST).pointee.version_num
+        #expect(HTTPTransport.Configuration().offersHTTP2 == (version >= 0x08_0B_00))
+    }
+
     /// Each call of a burst opens a connection of its own: none is charged with the time of another's handshake.
     @Test func handshakeThatHangsHoldsUpNoOtherCall() async throws {
         let server = ScriptedServer { connection in _ = connection.waitForClose() }
@@ -87,7 +113,7 @@ struct HTTP2OriginsTests {
         defer { server.stop() }
         let origin = "https://127.0.0.1:\(server.port)"
         let count = 8
-        try await withDriver { driver in
+        try await withDriver(.isolated(offersHTTP2: true)) { driver in
             await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
             let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(2))
             let load = Task {
@@ -124,7 +150,7 @@ struct HTTP2OriginsTests {
         }
         defer { server.stop() }
         let origin = "https://127.0.0.1:\(server.port)"
-        try await withDriver { driver in
+        try await withDriver(.isolated(offersHTTP2: true)) { driver in
             await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
             let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(60))
             await withTaskGroup(of: Recording.self) { group in

@@ -132,9 +132,15 @@ extension HTTPTransport.Configuration {
     /// Untouched by the environment of whoever runs the tests.
     static func isolated(
         perHost: Int = 1_000,
-        waiting: Int = 10_000
+        waiting: Int = 10_000,
+        offersHTTP2: Bool = HTTPTransport.Configuration.isHTTP2Safe
     ) -> HTTPTransport.Configuration {
-        HTTPTransport.Configuration(connectionsPerHostMax: perHost, waitingMax: waiting, proxyFromEnvironment: false)
+        HTTPTransport.Configuration(
+            connectionsPerHostMax: perHost,
+            waitingMax: waiting,
+            proxyFromEnvironment: false,
+            offersHTTP2: offersHTTP2
+        )
     }
 }
 

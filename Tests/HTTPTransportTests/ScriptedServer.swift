@@ -43,6 +43,16 @@ final class ScriptedServer: Sendable {
             return head + String(decoding: body, as: UTF8.self)
         }
 
+        /// Reads one record of TLS, without its header of 5 bytes; less when the client closed.
+        func readRecord() -> [UInt8] {
+            var header: [UInt8] = []
+            while header.count < 5, let byte = readByte() { header.append(byte) }
+            guard header.count == 5 else { return [] }
+            var record: [UInt8] = []
+            while record.count < Int(header[3]) << 8 + Int(header[4]), let byte = readByte() { record.append(byte) }
+            return record
+        }
+
         private func readByte() -> UInt8? {
             var byte: UInt8 = 0
             return unsafe read(descriptor, &byte, 1) == 1 ? byte : nil

@@ -56,7 +56,7 @@ public final class Examination: Sendable {
         for number in self.only where !known.contains(number) {
             throw ConformanceError(
                 .unsuitable,
-                "there is no case \(number) for a \(subject.role.rawValue); see --list"
+                "there is no case \(number) of the role \(subject.role.rawValue); see --list"
             )
         }
     }

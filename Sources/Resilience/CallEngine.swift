@@ -349,7 +349,7 @@ public struct CallEngine: Sendable {
     private mutating func expired(now: Moment) -> CallOutcome {
         var message = "the deadline leaves no time for another attempt or wait"
         if let shown {
-            message += "; \(shown.model) failed last with \(shown.failure.failureClass.rawValue)"
+            message += "; \(shown.model) had failed with \(shown.failure.failureClass.rawValue)"
         }
         return end(.failure(CallFailure(.deadline, message: message, model: shown?.model, meta: meta(now: now))))
     }

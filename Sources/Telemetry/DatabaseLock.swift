@@ -8,11 +8,12 @@ final class DatabaseLock {
     private let descriptor: CInt
 
     init(databasePath: String) throws(TelemetryError) {
+        try Self.checkKind(databasePath)
         let path = databasePath + ".lock"
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw TelemetryError(
-                .store,
+                [ENOENT, ENOTDIR, EACCES, EROFS, ELOOP].contains(errno) ? .place : .store,
                 "cannot make \(path): \(unsafe String(cString: strerror(errno))); the directory of the telemetry "
                     + "database must exist and be yours to write to"
             )
@@ -28,6 +29,13 @@ final class DatabaseLock {
                 "another collector writes to \(databasePath): stop it, or name another file"
             )
         }
+    }
+
+    /// Looks at what is there before a lock is made beside it.
+    private static func checkKind(_ path: String) throws(TelemetryError) {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+        throw TelemetryError(.place, "\(path) is no regular file; name a file for the telemetry database")
     }
 
     deinit {

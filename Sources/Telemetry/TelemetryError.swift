@@ -5,7 +5,7 @@ public struct TelemetryError: Error, Hashable, Sendable, CustomStringConvertible
     /// What is wrong. More may be added.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind: String {
-            case missing, foreign, newer, inUse, store, socket
+            case missing, place, foreign, newer, inUse, store, socket
         }
 
         private let kind: Kind
@@ -14,6 +14,8 @@ public struct TelemetryError: Error, Hashable, Sendable, CustomStringConvertible
 
         /// There is no such file.
         public static var missing: Code { Code(.missing) }
+        /// The path is no place for a file.
+        public static var place: Code { Code(.place) }
         /// The file is something else than a telemetry database.
         public static var foreign: Code { Code(.foreign) }
         /// A newer version of Understudy made the file.

@@ -47,6 +47,7 @@ struct Understudy: ParsableCommand {
     /// Help and versions go to standard output, errors to standard error.
     static func run(arguments: [String]) -> ExitStatus {
         do {
+            try checkText()
             var command = try parseAsRoot(arguments)
             try command.run()
             return outputStatus()
@@ -55,6 +56,15 @@ struct Understudy: ParsableCommand {
             return failure.status
         } catch {
             return finish(parsing: error)
+        }
+    }
+
+    /// Refuses arguments that would be altered on their way: Swift puts U+FFFD for what is not UTF-8.
+    private static func checkText() throws(CommandFailure) {
+        for index in 0..<Int(CommandLine.argc) {
+            guard let argument = unsafe CommandLine.unsafeArgv[index], unsafe String(validatingCString: argument) == nil
+            else { continue }
+            throw CommandFailure(.usage, "argument \(index) is not UTF-8; other bytes can be read from standard input")
         }
     }
 

@@ -48,7 +48,7 @@ struct AskTests {
 
     @Test func `meta is summed up in a line`() {
         let meta = #"{"resolved_model":"a/b","total_attempts":3,"retries":1,"fallbacks":1,"duration_ms":12}"#
-        #expect(AskAnswer.summary(Bytes(meta)) == "a/b, 3 attempts, 1 retry, 1 fallback, 12 ms")
+        #expect(AskAnswer.summary(Bytes(meta)) == "a/b, 3 attempts, 1 fallback, 12 ms")
         #expect(AskAnswer.summary(nil) == nil)
     }
 
@@ -75,5 +75,18 @@ struct AskTests {
     func `wrong arguments end with 2`(arguments: [String]) async throws {
         let (_, ending) = await (try Program(arguments)).end()
         #expect(ending == .status(2))
+    }
+
+    @Test func theIDIsToldWhereTheBrokerMayHaveTheRequest() throws {
+        let id = try #require(RequestID("r1"))
+        for code in [ClientError.Code.noBroker, .noAnswer, .system] {
+            let told = AskCommand.naming(id, in: ClientError(code, "the broker has ended"))
+            #expect(told.message.hasPrefix("the broker has ended. The request may have run"))
+            #expect(told.message.contains("--id r1,"))
+            #expect(told.code == code)
+        }
+        for code in [ClientError.Code.rejected, .refused, .tooLarge] {
+            #expect(AskCommand.naming(id, in: ClientError(code, "no")).message == "no")
+        }
     }
 }

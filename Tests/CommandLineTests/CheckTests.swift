@@ -117,4 +117,15 @@ import ZeroMQ
         #expect(!tells(without))
         #expect(!without.places.contains { $0.name == "journal" })
     }
+
+    @Test func whatServicesRefuseIsAProblem() throws {
+        let directory = try TemporaryDirectory()
+        let environment = ["OPENAI_API_KEY": "k", "SSL_CERT_FILE": "\(directory.path)/no.pem"]
+        let report = try report(directory.path, environment: environment) { settings in
+            settings.telemetry.database = directory.path
+        }
+        #expect(report.problems.count == 2, "\(report.problems)")
+        #expect(report.problems.contains { $0.hasPrefix("SSL_CERT_FILE is \(directory.path)/no.pem") })
+        #expect(report.problems.contains { $0.hasPrefix("database: \(directory.path) is no regular file: change") })
+    }
 }

@@ -114,6 +114,18 @@ final class Program: Sendable {
         #expect(place.names == [])
     }
 
+    @Test(arguments: ["", "/no/such/directory/telemetry.sqlite"])
+    func aDatabaseInNoPlaceIsAWrongArgument(path: String) async throws {
+        let directory = try TemporaryDirectory()
+        let place = path.isEmpty ? directory.path : path
+        let arguments = ["collect", "--directory", "\(directory.path)/bus", "--database", place]
+        let (lines, ending) = await (try Program(arguments)).end()
+        #expect(ending == .status(2), "\(lines)")
+        #expect(directory.names.allSatisfy { $0 == "bus" })
+        #expect(unsafe access("\(directory.path).lock", F_OK) != 0)
+        unsafe rmdir("\(directory.path)/bus")
+    }
+
     @Test(arguments: [
         ["broker", "--directory"], ["broker", "--journal"], ["broker", "--config"], ["worker", "--directory"],
         ["status", "--directory"], ["collect", "--database"], ["report", "--database"], ["mock", "--script"],

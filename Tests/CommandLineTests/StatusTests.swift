@@ -39,14 +39,14 @@ import UnderstudyClient
     @Test func theBrokerIsShownInUnitsThatPeopleRead() throws {
         #expect(
             lines(try reading()) == [
-                "Understudy 0.1.0  running for 2 h 13 min",
+                "Understudy 0.1.0  running, up 2 h 13 min",
                 "bus       /run/bus, started @1767225600000, epoch 1767225600000",
                 "",
                 "open      1,234 of 100,000, 1,200 queued, 34 in flight, 12.3 MiB of 1 GiB",
                 "queue     3 of priority 9, 1,190 of priority 4, 7 of priority 0",
                 "kept      1 answer until ACK, 2 KiB of 1 GiB; 3 ids remembered",
                 "total     12,345 accepted, 11,000 answered, 111 failed, 12 rejected",
-                "calls     13,000 allowed, 12,000 deliveries, 2 deliveries lost",
+                "calls     13,000 allowed, 12,000 deliveries, 2 lost",
                 "rejected  10 busy, 2 not_implemented",
                 "",
                 "worker     pid  state   load             held     of  credit  delivered  lease  joined        ",

@@ -65,7 +65,7 @@ struct AskAnswer {
         return message["content"]?.stringValue ?? message.description
     }
 
-    /// `anthropic/claude-opus-4-5, 2 attempts, 1 retry, 0 fallbacks, 1250 ms`; nil without `meta`.
+    /// `anthropic/claude-opus-4-5, 2 attempts, 0 fallbacks, 1250 ms`; nil without `meta`. Attempts are those of all models.
     static func summary(_ meta: Bytes?) -> String? {
         guard let meta, let value = try? JSONValue(parsing: meta, limits: .header) else { return nil }
         func count(_ key: String, _ one: String, _ many: String) -> String? {
@@ -73,8 +73,7 @@ struct AskAnswer {
         }
         let parts = [
             value["resolved_model"]?.stringValue, count("total_attempts", "attempt", "attempts"),
-            count("retries", "retry", "retries"), count("fallbacks", "fallback", "fallbacks"),
-            value["duration_ms"]?.intValue.map { "\($0) ms" },
+            count("fallbacks", "fallback", "fallbacks"), value["duration_ms"]?.intValue.map { "\($0) ms" },
         ]
         return parts.compactMap { $0 }.joined(separator: ", ")
     }

@@ -79,6 +79,10 @@ struct AskCommand: ParsableCommand {
                     : "a prompt and --body cannot go together"
             )
         }
+        if prompt?.isEmpty ?? false {
+            throw ValidationError("the prompt is empty; give some text, or - for standard input")
+        }
+        if let model, model.isEmpty { throw ValidationError("--model is empty; expected provider/model") }
         if let id, RequestID(id)?.isReserved ?? true {
             throw ValidationError(
                 "--id is \"\(id)\"; expected 1 to \(Limits.requestIDBytesMax) letters, digits and . _ : -, not "
@@ -118,7 +122,7 @@ struct AskCommand: ParsableCommand {
                         )
                         result = .success(await Self.deliver(outcome, answer, client))
                     } catch {
-                        result = .failure(error)
+                        result = .failure(Self.naming(id, in: error))
                     }
                     await client.close()
                     control.end(try result.get())
@@ -136,6 +140,16 @@ struct AskCommand: ParsableCommand {
                 }
             }
         }
+    }
+
+    /// `error` with the id of the request where the broker may have taken it, so that its answer can be asked for.
+    static func naming(_ id: RequestID, in error: ClientError) -> ClientError {
+        guard [.noBroker, .noAnswer, .badAnswer, .closed, .system].contains(error.code) else { return error }
+        var error = error
+        error.message += """
+            . The request may have run, and been billed: ask the same again with --id \(id), which does not run it twice
+            """
+        return error
     }
 
     /// Prints `outcome`, and lets the broker forget it only then; gives what the command ends with, nil for well.

@@ -58,6 +58,11 @@ struct CheckReport {
         }
         let database = settings.telemetry.databasePath(inDirectory: directory.path)
         places.append(Self.file("database", database, setting: #""telemetry"."database""#, directory: directory))
+        do throws(CommandFailure) {
+            _ = try WorkerCommand.caFile(environment)
+        } catch {
+            problems.append(error.message)
+        }
         for place in places where !place.isGood { problems.append("\(place.name): \(place.state)") }
     }
 
@@ -141,8 +146,12 @@ struct CheckReport {
     private static func file(_ name: String, _ path: String, setting: String, directory: EndpointDirectory) -> Place {
         var place = Place(name: name, path: path, isGood: true, state: "writable")
         let parent = FilePath.directory(of: path)
-        if unsafe access(path, F_OK) == 0 {
-            if !isWritable(path) {
+        var status = stat()
+        if unsafe stat(path, &status) == 0 {
+            if status.st_mode & S_IFMT != S_IFREG {
+                place.isGood = false
+                place.state = "\(path) is no regular file: change \(setting)"
+            } else if !isWritable(path) {
                 place.isGood = false
                 place.state = "\(path) may not be written: change its mode or \(setting)"
             }

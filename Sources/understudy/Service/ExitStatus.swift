@@ -12,7 +12,7 @@ import ZeroMQ
 enum ExitStatus: Int32, CaseIterable, Sendable {
     /// All went well; a service ended because it was asked to.
     case ok = 0
-    /// The request ended in a failure, a check found a problem, a simulation a violation.
+    /// The request ended in a failure, a check found a problem, a simulation or torture a broken promise.
     case failed = 1
     /// The arguments or the configuration are wrong. The same call fails again.
     case usage = 2
@@ -27,7 +27,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     var meaning: String {
         switch self {
         case .ok: "all went well, or a service was asked to stop"
-        case .failed: "the request failed, a check found a problem, or a simulation a violation"
+        case .failed: "the request failed, a check found a problem, or a simulation or torture a broken promise"
         case .usage: "the arguments or the configuration are wrong"
         case .unreachable: "no broker can be reached"
         case .alreadyRunning: "the directory or the port is in use by another process"

@@ -20,7 +20,7 @@ enum StopUrgency: Sendable {
 
 /// Runs a service in the foreground: its loop, its signals, its readiness, its end.
 ///
-/// The first SIGINT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once. To a service that can renew
+/// The first SIGINT, SIGQUIT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once. To a service that can renew
 /// itself, a SIGHUP that another process sent means that.
 enum ServiceHost {
     /// What a service answers to ``StopUrgency``; called on the loop's thread, `graceful` at most once and before `now`.

@@ -15,8 +15,8 @@ final class SignalSource {
         var isFromProcess: Bool
     }
 
-    /// Ctrl-C, `kill`, the end of the terminal, and ``quiet``.
-    static let signals: [CInt] = [SIGINT, SIGTERM, SIGHUP, quiet]
+    /// Ctrl-C and Ctrl-\\, `kill`, the end of the terminal, and ``quiet``.
+    static let signals: [CInt] = [SIGINT, SIGQUIT, SIGTERM, SIGHUP, quiet]
 
     /// Asks a service to take nothing new and to go on with what it has: the end will follow.
     static let quiet = SIGUSR1

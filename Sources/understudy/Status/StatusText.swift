@@ -35,7 +35,7 @@ struct StatusText {
         var line = StyledLine("Understudy \(HumanText.clean(reading.version))", .bold)
         line.add("  ")
         line.add(HumanText.clean(reading.state), reading.state == "running" ? .green : .yellow)
-        line.add(" for \(HumanText.time(milliseconds: reading.uptimeMilliseconds))")
+        line.add(", up \(HumanText.time(milliseconds: reading.uptimeMilliseconds))")
         return line
     }
 
@@ -103,9 +103,10 @@ struct StatusText {
     private func calls(_ reading: StatusReading) -> StyledLine {
         func total(_ name: String) -> Int { reading.totals[name] ?? 0 }
         var parts = [
-            "\(HumanText.count(total("go"))) allowed", "\(HumanText.count(total("deliveries"))) deliveries",
+            "\(HumanText.count(total("go"))) allowed",
+            "\(HumanText.count(total("deliveries"))) \(total("deliveries") == 1 ? "delivery" : "deliveries")",
         ]
-        for (name, text) in [("nogo", "refused"), ("lost_deliveries", "deliveries lost"), ("late", "late answers")]
+        for (name, text) in [("nogo", "refused"), ("lost_deliveries", "lost"), ("late", "answered late")]
         where total(name) > 0 { parts.append("\(HumanText.count(total(name))) \(text)") }
         return label("calls", parts.joined(separator: ", "))
     }

@@ -66,6 +66,8 @@ struct StatusView: Sendable {
     }
 
     private var text: StatusText {
-        StatusText(directory: source.directory.path, nameCountMax: console.isTerminal ? 16 : nil)
+        // A wide terminal has room for a UUID, to be copied.
+        let nameCountMax = console.width >= 120 ? 36 : 16
+        return StatusText(directory: source.directory.path, nameCountMax: console.isTerminal ? nameCountMax : nil)
     }
 }

@@ -15,7 +15,7 @@ import unittest
 
 import zmq
 
-from harness import DIRECTORY, PATIENCE, ROOT
+from harness import DIRECTORY, PATIENCE, ROOT, Peer
 
 CLIENTS = os.path.join(ROOT, "protocol", "clients")
 # Names of languages whose tests may be left out where they cannot be run, divided by blanks.
@@ -222,6 +222,24 @@ class ShortClient:
         run = Run(self.language, DIRECTORY, NON_ASCII)
         self.assertRegex(self.check_answer(run, NON_ASCII), r"^resolved_model=\S+/\S+ attempts=1 fallbacks=0$")
 
+    def test_an_answer_that_cannot_be_written_stays_at_the_broker(self):
+        with open("/dev/full", "wb") as full:
+            process = subprocess.run(
+                [*self.language.command, "Hello?"],
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "UNDERSTUDY_DIR": DIRECTORY, "XDG_RUNTIME_DIR": ""},
+                timeout=PATIENCE,
+            )
+        told = process.stderr.decode()
+        self.assertEqual(process.returncode, 2, told)
+        identifier = re.fullmatch(r"the answer could not be written; the broker keeps it under the id (\w+)\n", told)
+        self.assertIsNotNone(identifier, told)
+        with Peer() as agent:
+            self.assertEqual(agent.ask("GET", identifier[1].encode()).verb, "REPLY")
+            self.assertEqual(agent.ask("ACK", identifier[1].encode()).verb, "OK")
+
     def test_a_rescue(self):
         run = Run(self.language, DIRECTORY, "Hello?", "mock/status-503")
         self.assertRegex(self.check_answer(run, "Hello?"), r"^resolved_model=\S+/\S+ attempts=1 fallbacks=1$")
@@ -246,12 +264,15 @@ class ShortClient:
         self.assertLess(run.processor, run.wall / 2, "it waits busily")
 
     def test_no_broker_is_told_in_time(self):
-        # With the processors to itself.
+        # An answer to a request that was sent would be waited for until 6 s, however fast the machine; a busy one gets
+        # another try.
         concurrent.futures.wait(_results.values())
-        run = Run(self.language, os.path.join(DIRECTORY, "nowhere"), "Hello?", "mock/ok", "1")
-        self.assertEqual((run.status, run.out), (2, ""), run)
-        # An answer to a request that was sent would have been waited for until 6 s.
-        self.assertLess(run.wall, 5)
+        for _ in range(10):
+            run = Run(self.language, os.path.join(DIRECTORY, "nowhere"), "Hello?", "mock/ok", "1")
+            self.assertEqual((run.status, run.out), (2, ""), run)
+            if run.wall < 5:
+                return
+        self.fail(f"not told within 5 s in 10 tries: {run}")
 
     def test_nobody_is_asked_in_a_directory_that_a_stranger_may_have_made(self):
         if os.geteuid() != 0:

@@ -31,10 +31,13 @@ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags
     }
     /* The kernel gives the lowest number that is free: when it is high, nearly all are taken. */
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)descriptor + CACCEPT_RESERVED >= limit.rlim_cur) {
-        close(descriptor);
-        errno = ECONNABORTED;
-        return -1;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        rlim_t quarter = limit.rlim_cur / 4;
+        if ((rlim_t)descriptor + (quarter < CACCEPT_RESERVED ? quarter : CACCEPT_RESERVED) >= limit.rlim_cur) {
+            close(descriptor);
+            errno = ECONNABORTED;
+            return -1;
+        }
     }
     return descriptor;
 }

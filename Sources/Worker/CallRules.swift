@@ -12,6 +12,8 @@ public struct CallRules: Sendable {
     private let routing: ModelRouting
     private let settings: Settings
     private let keys: KeyRing
+    /// By the names of providers that have a key.
+    private let masks: [String: KeyMask]
 
     /// Room that a terminal's record and frames have beside the provider's body within the protocol's limit.
     private static let recordBytesMax = 64 << 10
@@ -20,6 +22,10 @@ public struct CallRules: Sendable {
     public init(settings: Settings, keys: KeyRing) {
         self.settings = settings
         self.keys = keys
+        masks = settings.providers.compactMapValues { provider in
+            guard case .present(let secret, _) = keys[provider.name] else { return nil }
+            return KeyMask(secret.expose())
+        }
         policy = settings.policy
         routing = settings.routing
     }
@@ -99,10 +105,14 @@ public struct CallRules: Sendable {
         ) {
         case .success(var summary):
             summary.timeToFirstToken = response.phases.firstByte
+            // What goes into telemetry; the body belongs to the agent as it is.
+            if let mask = masks[provider.name] {
+                summary.responseModel = summary.responseModel.map { mask.masked($0) }
+                summary.finishReason = summary.finishReason.map { mask.masked($0) }
+            }
             return .answered(summary, body: body)
         case .failure(let failure):
-            guard case .present(let secret, _) = keys[provider.name] else { return .failed(failure) }
-            return .failed(KeyMask(secret.expose()).masked(failure))
+            return .failed(masks[provider.name]?.masked(failure) ?? failure)
         }
     }
 

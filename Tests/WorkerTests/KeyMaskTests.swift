@@ -59,4 +59,24 @@ struct KeyMaskTests {
         let shown = String(decoding: failure.providerError ?? [], as: UTF8.self)
         #expect(shown.contains("[key]") && !shown.contains("very-secret"))
     }
+
+    @Test func whatTelemetryIsToldOfAReplyHasNoKey() throws {
+        let rules = try SessionFixture.rules()
+        let body = """
+            {"model":"sk-very-secret","choices":[{"finish_reason":"Bearer sk-very-secret","message":{"role":"assistant",\
+            "content":"sk-very-secret"}}]}
+            """
+        let response = HTTPResponse(
+            head: HTTPResponseHead(status: 200, httpVersion: "1.1", headers: []),
+            body: Array(body.utf8),
+            phases: HTTPPhases()
+        )
+        let model = ModelName(provider: "paid", model: "x")
+        guard case .answered(let summary, let answer) = rules.read(response, from: model, wallNow: 0) else {
+            Issue.record("200 is an answer")
+            return
+        }
+        #expect(summary.responseModel == "[key]" && summary.finishReason == "Bearer [key]")
+        #expect(answer == Bytes(body), "the answer itself is the agent's")
+    }
 }

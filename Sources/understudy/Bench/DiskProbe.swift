@@ -46,7 +46,7 @@ struct DiskProbe: Sendable {
     func syncTimes(count: Int) throws(CommandFailure) -> Latencies {
         let path = "\(directory)/probe"
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure(.trouble, "cannot make \(path) (errno \(errno))") }
+        guard descriptor >= 0 else { throw CommandFailure.system("cannot make \(path)") }
         defer {
             close(descriptor)
             unsafe unlink(path)
@@ -56,7 +56,7 @@ struct DiskProbe: Sendable {
         for _ in 0..<count {
             let begun = Machine.nanoseconds
             guard unsafe write(descriptor, page, page.count) == page.count, fdatasync(descriptor) == 0 else {
-                throw CommandFailure(.trouble, "cannot write \(path) (errno \(errno))")
+                throw CommandFailure.system("cannot write \(path)")
             }
             times.add(nanoseconds: Machine.nanoseconds - begun)
         }

@@ -203,7 +203,7 @@ struct AskCommand: ParsableCommand {
         while true {
             let count = unsafe read(STDIN_FILENO, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw CommandFailure(.trouble, "cannot read standard input (errno \(errno))") }
+            guard count >= 0 else { throw CommandFailure.system("cannot read standard input") }
             if count == 0 { return bytes }
             bytes += piece[..<count]
             guard bytes.count <= Limits.bodyBytesMax else {

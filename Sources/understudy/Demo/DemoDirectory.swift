@@ -21,7 +21,7 @@ struct DemoDirectory: Sendable {
         let name = name + Self.suffix
         var template = Array("\(parent)/\(name)".utf8CString)
         guard unsafe mkdtemp(&template) != nil else {
-            throw CommandFailure(.trouble, "cannot make a directory in \(parent) (errno \(errno))")
+            throw CommandFailure.system("cannot make a directory in \(parent)")
         }
         do {
             endpoints = try EndpointDirectory(
@@ -82,10 +82,10 @@ struct DemoDirectory: Sendable {
     func write(_ bytes: [UInt8], to name: String) throws(CommandFailure) -> String {
         let file = "\(path)/\(name)"
         let descriptor = unsafe open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure(.trouble, "cannot make \(file) (errno \(errno))") }
+        guard descriptor >= 0 else { throw CommandFailure.system("cannot make \(file)") }
         defer { close(descriptor) }
         guard unsafe Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
-            throw CommandFailure(.trouble, "cannot write \(file) (errno \(errno))")
+            throw CommandFailure.system("cannot write \(file)")
         }
         return file
     }

@@ -20,7 +20,10 @@ struct DemoProgress {
     func show(_ progress: DemoAgents.Progress) {
         let full = progress.ended * Self.barWidth / max(1, total)
         let bar = String(repeating: "#", count: full) + String(repeating: ".", count: Self.barWidth - full)
-        change(console.styled(bar, .cyan) + "  " + text(progress))
+        let text = text(progress)
+        // A line that wraps would be left behind by the next one.
+        let hasRoom = console.width > 2 + title.count + Self.barWidth + 2 + text.count
+        change(hasRoom ? console.styled(bar, .cyan) + "  " + text : text)
     }
 
     /// Shows how the phase ended.

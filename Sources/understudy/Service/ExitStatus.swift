@@ -98,6 +98,12 @@ struct CommandFailure: Error {
     /// What went wrong and what to do; empty when it was said already.
     var message: String
 
+    /// A call of the system failed just now on this thread: `what`, and the system's words.
+    static func system(_ what: String) -> CommandFailure {
+        let reason = SystemError.last("").reason
+        return CommandFailure(.trouble, "\(what) (\(reason))")
+    }
+
     /// Makes a failure.
     init(_ status: ExitStatus, _ message: String = "") {
         self.status = status

@@ -10,7 +10,7 @@ enum ParentWatch {
         if let parent = child.parent {
             // SIGKILL, because a supervisor that was killed can no longer see to it that a graceful end comes to an end.
             guard understudy_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL)) == 0 else {
-                throw CommandFailure(.trouble, "prctl(PR_SET_PDEATHSIG) failed (errno \(errno))")
+                throw CommandFailure.system("prctl(PR_SET_PDEATHSIG) failed")
             }
             // The supervisor may have died before the call above.
             guard getppid() == parent else {

@@ -195,10 +195,10 @@ final class Bus {
         // A file of this name can only be left from a process with the same id that was killed.
         unsafe unlink(path)
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure(.trouble, "cannot make \(path) (errno \(errno))") }
+        guard descriptor >= 0 else { throw CommandFailure.system("cannot make \(path)") }
         defer { close(descriptor) }
         let count = unsafe Glibc.write(descriptor, bytes, bytes.count)
-        guard count == bytes.count else { throw CommandFailure(.trouble, "cannot write \(path) (errno \(errno))") }
+        guard count == bytes.count else { throw CommandFailure.system("cannot write \(path)") }
     }
 
     private func cleanUp() {

@@ -160,7 +160,7 @@ final class AgentLogFile: Sendable {
 
     init(_ path: String) throws(CommandFailure) {
         descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure(.trouble, "cannot open \(path) (errno \(errno))") }
+        guard descriptor >= 0 else { throw CommandFailure.system("cannot open \(path)") }
         // What a killed agent left half written must not swallow the first line of its successor.
         note("")
     }

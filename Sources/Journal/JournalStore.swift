@@ -33,6 +33,6 @@ enum TombstoneRule {
     static func place(first: Int64, last: Int64) -> Int64 {
         let count = max(1, UInt64(bitPattern: last &- first) &+ 1)
         // Multiplied by the golden ratio, places are far from each other.
-        return first &+ Int64(bitPattern: (UInt64(bitPattern: last) &* 0x9E37_79B9_7F4A_7C15 >> 11) % count)
+        return first &+ Int64(bitPattern: ((UInt64(bitPattern: last) &* 0x9E37_79B9_7F4A_7C15) >> 11) % count)
     }
 }

@@ -16,6 +16,11 @@ extension BrokerService {
     func process(_ event: DispatchEvent, inHand: MessageInHand? = nil) {
         precondition(effects.isEmpty, "an effect led to another event before all were performed")
         dispatcher.handle(event, now: loop.now(), into: &effects)
+        performEffects(inHand: inHand)
+    }
+
+    /// Performs what the dispatcher wants done.
+    func performEffects(inHand: MessageInHand? = nil) {
         var batch: [DispatchEffect] = []
         swap(&batch, &effects)
         // Swapped out, because a copy would retain all that an effect holds.

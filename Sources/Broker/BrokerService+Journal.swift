@@ -32,7 +32,19 @@ extension BrokerService {
         self.journal = try JournalWriter(journal: journal) { report in
             self.loop.execute { self.assumeIsolated { $0.take(report) } }
         }
+        endDamaged(state)
         return epoch
+    }
+
+    /// Ends what the journal cannot give back as it was accepted, before a worker can ask for it.
+    private func endDamaged(_ state: RecoveredState) {
+        for job in state.jobs where job.ending == nil {
+            guard let damage = job.damage else { continue }
+            dispatcher.endDamaged(job.number, why: damage, now: loop.now(), into: &effects)
+        }
+        guard !effects.isEmpty else { return }
+        performEffects()
+        writeUnwritten()
     }
 
     private func restore(_ state: RecoveredState, wall: Int64) {

@@ -117,6 +117,27 @@ extension Dispatcher {
         tombstones.add(key, body: body, until: due)
     }
 
+    /// Ends a restored request whose body the journal has lost: nobody can run it, and nobody can say more of the calls that
+    /// were begun than that they were. To be told after all is restored and before the first event.
+    ///
+    /// - Parameter why: What is wrong with the journal, for people.
+    public mutating func endDamaged(
+        _ number: JobNumber,
+        why: String,
+        now: Moment,
+        into effects: inout [DispatchEffect]
+    ) {
+        guard let job = jobs[number], job.isOpen else { return }
+        end(
+            job,
+            isReply: false,
+            brokerClass: .workerLost,
+            message: "the broker's journal was damaged and cannot give this request to a worker any more: \(why)",
+            now: now,
+            into: &effects
+        )
+    }
+
     /// The worker of an orphan did not come back.
     mutating func orphanWaitedEnough(_ number: JobNumber, now: Moment, into effects: inout [DispatchEffect]) {
         guard let job = jobs[number], case .orphaned(let until) = job.phase else { return }

@@ -80,6 +80,18 @@ public struct AcceptedRequest: Hashable, Sendable {
         self.ttl = ttl
     }
 
+    /// What was accepted when `job` was; its body is there only while it is open and whole.
+    init(_ job: RecoveredJob) {
+        number = job.number
+        key = job.key
+        header = job.header
+        bodyHash = job.bodyHash
+        body = job.body
+        acceptedAt = job.acceptedAt
+        expiresAt = job.expiresAt
+        ttl = job.ttl
+    }
+
     /// Bytes of the body frames together.
     public var bodyByteCount: Int { body.reduce(0) { $0 + $1.count } }
 }

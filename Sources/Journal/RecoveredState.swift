@@ -75,8 +75,11 @@ public struct RecoveredJob: Hashable, Sendable {
     public var deaths: Int
     /// How it ended; nil while it is open.
     public var ending: Ending?
-    /// F4.. of an open job; empty once it has ended.
+    /// F4.. of an open job; empty once it has ended, and when it is damaged.
     public var body: [Bytes]
+    /// Why it cannot be given back as it was accepted, in words; nil when it can. It must then not be dispatched: without an
+    /// ending, it is to be ended in a `FAILURE`. With one, the terminal is whole.
+    public var damage: String?
 
     /// A job that was just accepted.
     public init(_ request: AcceptedRequest) {
@@ -92,6 +95,7 @@ public struct RecoveredJob: Hashable, Sendable {
         deaths = 0
         ending = nil
         body = request.body
+        damage = nil
     }
 }
 

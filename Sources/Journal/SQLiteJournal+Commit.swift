@@ -14,6 +14,10 @@ extension SQLiteJournal {
                 for change in batch.changes { try statements.apply(change) }
                 try statements.expireTombstones(forgotten: batch.forgottenCount, now: now)
             }
+            // Only now: of a commit that failed nothing is written, and the next one has to do it again.
+            if !statements.damage.isEmpty {
+                for change in batch.changes { statements.damage[change.number] = nil }
+            }
         }
     }
 

@@ -24,7 +24,8 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     public let settings: JournalSettings
     /// Where a damaged file, or what was left of one, was moved, and why, to be told to the operator; nil when there was none.
     public private(set) var setAside: String?
-    /// Which rows were passed over at recovery, to be told to the operator; nil when all could be read.
+    /// Which rows were damaged or passed over at recovery, and what follows, to be told to the operator; nil when all could be
+    /// read.
     public internal(set) var passedOver: String?
 
     /// Pages of the log from which on everybody waits for a checkpoint (64 MiB): reading the log at start stays short.

@@ -24,6 +24,9 @@ final class Statements {
     private let deleteTombstones: Statement
     private let pageCount: Statement
     private let freePageCount: Statement
+    /// Jobs whose rows are damaged. They are written anew with what is next known of the job: a mark on a row that cannot be
+    /// read would be lost with it.
+    var damage: [JobNumber: JournalDamage.Repair] = [:]
     /// Used again and again for the bytes of `content`.
     private var scratch: [UInt8] = []
 
@@ -85,6 +88,7 @@ final class Statements {
 
     /// Writes what became of one job.
     func apply(_ change: Batch.Change) throws(SQLiteError) {
+        if let repair = damage[change.number] { try write(repair) }
         if let time = change.rememberedUntil {
             if try !forget(change.number, until: time), let request = change.accepted {
                 try buryUnwritten(request, until: time)
@@ -144,11 +148,27 @@ final class Statements {
         try bury.bind(.integer(time), at: 2)
         _ = try bury.step()
         guard connection.changes == 1 else { return false }
+        try delete(number)
+        return true
+    }
+
+    private func delete(_ number: Value) throws(SQLiteError) {
         for statement in [deleteJob, deleteContent, deleteStarted, deleteDeaths] {
             try statement.bind(number, at: 1)
             _ = try statement.step()
         }
-        return true
+    }
+
+    /// Writes a damaged job anew, with what could be read of it.
+    private func write(_ repair: JournalDamage.Repair) throws(SQLiteError) {
+        let job = repair.job
+        for number in [job.number] + repair.twins { try delete(Self.key(number)) }
+        let ended = job.ending.map {
+            Batch.Ended(terminal: $0.terminal, failureClass: $0.failureClass, time: $0.endedAt)
+        }
+        _ = try insert(AcceptedRequest(job), ended)
+        for key in job.started { try mark(key) }
+        if job.deaths > 0 { try die.run(Self.key(job.number), .integer(Int64(job.deaths))) }
     }
 
     private func buryUnwritten(_ request: AcceptedRequest, until time: Int64) throws(SQLiteError) {

@@ -261,4 +261,34 @@ struct RestartTests {
         bus.commit()
         #expect(agent.take().contains(.broke("a", .deadline)))
     }
+
+    @Test("a request that the journal has lost ends before a worker gets it", arguments: [false, true])
+    func damaged(isStarted: Bool) {
+        let before = Scenario { $0.hasJournal = true }
+        let first = isStarted ? before.readyWorker() : nil
+        let agent = before.attached()
+        for id in ["a", "b"] { agent.request(id) }
+        before.commit()
+        if let first {
+            first.start(first.takeJobs()[0], attempt: 1)
+            before.commit()
+        }
+        let bus = before.restarted()
+        let job = bus.number(of: "a")
+        bus.endDamaged(job)
+        #expect(bus.failure(of: job)?.reason == .workerLost)
+        #expect(bus.failure(of: job)?.message.contains("the body has changed") == true)
+        #expect(bus.failure(of: job)?.attempts == (isStarted ? 1 : 0))
+        // Told twice is as told once.
+        bus.endDamaged(job)
+        let worker = bus.readyWorker()
+        #expect(!worker.headers.map(\.id.text).contains("a"))
+        let reader = bus.attached()
+        #expect(reader.get("a") == [])
+        bus.commit()
+        #expect(reader.take() == [.broke("a", .workerLost)])
+        bus.pass(.seconds(20), beating: [worker])
+        let last = bus.restarted()
+        #expect(last.attached().get("a") == [.broke("a", .workerLost)])
+    }
 }

@@ -111,12 +111,23 @@ final class Scenario {
 
     // MARK: - What happens
 
+    /// The journal cannot give back the body of a request that was restored.
+    func endDamaged(_ job: JobNumber) {
+        effects = []
+        dispatcher.endDamaged(job, why: "the body has changed", now: now, into: &effects)
+        book(isReply: false)
+    }
+
     /// Feeds one event and hands out what follows.
     func feed(_ event: DispatchEvent) {
         effects = []
         dispatcher.handle(event, now: now, into: &effects)
         var isReply = false
         if case .worker(_, .reply, _) = event { isReply = true }
+        book(isReply: isReply)
+    }
+
+    private func book(isReply: Bool) {
         for effect in effects {
             ledger.book(effect, isReplyInHand: isReply)
             switch effect {
@@ -168,6 +179,20 @@ final class Scenario {
 
     /// Moves the clock without a wake, as when a socket is read before the timers.
     func jump(_ duration: Duration) { now = now.advanced(by: duration) }
+
+    /// The number of the request with this id, of the user that agents have by themselves.
+    func number(of id: String) -> JobNumber {
+        guard let id = RequestID(id), let number = ledger.number(of: RequestKey(tenant: .user(1000), id: id)) else {
+            preconditionFailure("no request \(id)")
+        }
+        return number
+    }
+
+    /// The failure that the last event composed for `job`.
+    func failure(of job: JobNumber) -> BrokerFailure? {
+        for case .composeTerminal(job, let failure) in effects { return failure }
+        return nil
+    }
 
     func takeMail(of path: AgentPath) -> [Agent.Received] { mail.removeValue(forKey: path) ?? [] }
 

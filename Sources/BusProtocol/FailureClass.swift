@@ -41,7 +41,7 @@ public enum FailureClass: String, Sendable, Hashable, CaseIterable {
     case cancelled
     /// The request's deadline passed.
     case deadline
-    /// The worker that had started the request was lost, and `on_loss` allows no further delivery.
+    /// The worker that had started the request was lost, and `on_loss` allows no further delivery; or the journal lost it.
     case workerLost = "worker_lost"
     /// Workers died too often while holding the request.
     case poison

@@ -39,6 +39,16 @@ private struct Stage {
         return on(.timer)
     }
 
+    /// Renews until the next child is to end.
+    mutating func renewOne() {
+        guard let current = supervisor.renewal?.current else {
+            _ = on(.renewalRequested)
+            return
+        }
+        _ = on(.ended(current, .status(0)))
+        _ = on(.ready(current))
+    }
+
     /// A bus that was announced.
     static func running(workers: Int = 2, hasMock: Bool = false) -> Stage {
         var stage = Stage(workers: workers, hasMock: hasMock)
@@ -137,7 +147,11 @@ private struct Stage {
 
     @Test func rolesStopInOrder() {
         var stage = Stage.running(hasMock: true)
-        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM), .signal(second, SIGTERM)])
+        #expect(
+            stage.on(.stopRequested) == [
+                .signal(broker, SignalSource.quiet), .signal(first, SIGTERM), .signal(second, SIGTERM),
+            ]
+        )
         #expect(stage.on(.ended(second, .status(0))) == [])
         #expect(stage.on(.ended(first, .status(0))) == [.signal(broker, SIGTERM)])
         #expect(stage.on(.ended(broker, .status(0))) == [.signal(collector, SIGTERM)])
@@ -148,7 +162,7 @@ private struct Stage {
 
     @Test func patienceEndsInASecondSignalAndThenInAKill() {
         var stage = Stage.running(workers: 1)
-        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM)])
+        #expect(stage.on(.stopRequested) == [.signal(broker, SignalSource.quiet), .signal(first, SIGTERM)])
         #expect(stage.wait() == [.signal(first, SIGTERM)])
         #expect(stage.now == Moment.zero.advanced(by: .seconds(20)))
         #expect(stage.wait() == [.signal(first, SIGKILL)])
@@ -186,7 +200,7 @@ private struct Stage {
     @Test func aChildThatRestsIsNotStartedAfterAStop() {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.ended(first, .signal(SIGKILL)))
-        #expect(stage.on(.stopRequested) == [.signal(broker, SIGTERM)])
+        #expect(stage.on(.stopRequested) == [.signal(broker, SignalSource.quiet), .signal(broker, SIGTERM)])
         _ = stage.on(.ended(broker, .status(0)))
         #expect(stage.on(.ended(collector, .status(0))) == [.finish(.ok)])
     }
@@ -196,6 +210,78 @@ private struct Stage {
         _ = stage.on(.start)
         _ = stage.on(.ended(broker, .signal(SIGKILL)))
         #expect(stage.on(.stopRequested) == [.finish(.ok)])
+    }
+
+    // MARK: The broker during a stop
+
+    @Test func aBrokerThatIsDownIsStartedForTheWorkersThatDrain() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.ended(broker, .signal(SIGKILL)))
+        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM), .spawn(broker)])
+        #expect(stage.on(.ready(broker)) == [.signal(broker, SignalSource.quiet)])
+        #expect(stage.on(.ended(first, .status(0))) == [.signal(broker, SIGTERM)])
+        #expect(stage.on(.ended(broker, .status(0))) == [.signal(collector, SIGTERM)])
+        #expect(stage.on(.ended(collector, .status(0))) == [.finish(.ok)])
+    }
+
+    @Test func aBrokerThatIsBeingRenewedComesBackForTheWorkersThatDrain() {
+        var stage = Stage.running(workers: 1)
+        while stage.supervisor.renewal?.current != broker { stage.renewOne() }
+        _ = stage.on(.stopRequested)
+        #expect(stage.on(.ended(broker, .status(0))) == [])
+        #expect(stage.wait() == [.spawn(broker)])
+        #expect(stage.on(.ready(broker)) == [.signal(broker, SignalSource.quiet)])
+    }
+
+    @Test func aBrokerThatStartsIsLeftToStartWhileWorkersDrain() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.ended(broker, .signal(SIGKILL)))
+        #expect(stage.wait() == [.spawn(broker)])
+        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM)])
+        #expect(stage.on(.ready(broker)) == [.signal(broker, SignalSource.quiet)])
+    }
+
+    @Test func aBrokerThatKeepsEndingDelaysNoStop() {
+        var stage = Stage.running(workers: 1)
+        let begin = stage.now
+        _ = stage.on(.stopRequested)
+        var starts = 0
+        var signals: [CInt] = []
+        #expect(stage.on(.ended(broker, .signal(SIGSEGV))) == [])
+        while !signals.contains(SIGKILL), signals.count < 9 {
+            for effect in stage.wait() {
+                switch effect {
+                case .spawn(broker):
+                    starts += 1
+                    #expect(stage.on(.ended(broker, .status(70))) == [])
+                case .signal(first, let number): signals.append(number)
+                default: Issue.record("\(effect)")
+                }
+            }
+        }
+        #expect(starts > 5)
+        #expect(signals == [SIGTERM, SIGKILL])
+        #expect(begin.duration(to: stage.now) == .seconds(25))
+        #expect(stage.on(.ended(first, .signal(SIGKILL))) == [.signal(collector, SIGTERM)])
+        #expect(stage.on(.ended(collector, .status(0))) == [.finish(.ok)])
+    }
+
+    @Test func aBrokerThatEndsBehindTheWorkersStaysAway() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.stopRequested)
+        _ = stage.on(.ended(first, .status(0)))
+        #expect(stage.on(.ended(broker, .signal(SIGSEGV))) == [.signal(collector, SIGTERM)])
+        #expect(stage.wait() == [.signal(collector, SIGTERM)])
+    }
+
+    @Test func aSecondRequestStartsNoBroker() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.stopRequested)
+        _ = stage.on(.ended(broker, .signal(SIGSEGV)))
+        #expect(stage.on(.stopRequested) == [.signal(collector, SIGKILL), .signal(first, SIGKILL)])
+        #expect(stage.supervisor.nextTimer == nil)
+        _ = stage.on(.ended(collector, .signal(SIGKILL)))
+        #expect(stage.on(.ended(first, .signal(SIGKILL))) == [.finish(.ok)])
     }
 
     /// Whatever happens, in whatever order: no child has two processes, no process outlives the end, and a stop ends.
@@ -303,7 +389,7 @@ private struct Stage {
     @Test func aStopEndsARenewal() {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.renewalRequested)
-        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM)])
+        #expect(stage.on(.stopRequested) == [.signal(broker, SignalSource.quiet), .signal(first, SIGTERM)])
         #expect(stage.on(.ended(first, .status(0))) == [.signal(broker, SIGTERM)])
     }
 

@@ -77,12 +77,7 @@ final class Bus {
     func start() { handle(.start) }
 
     /// Stops the children, workers first; the second call kills them.
-    ///
-    /// The broker rejects new requests from here on: there will be no worker for them.
-    func stop() {
-        children[Supervisor.Child(role: .broker)]?.signal(SignalSource.quiet)
-        handle(.stopRequested)
-    }
+    func stop() { handle(.stopRequested) }
 
     /// Replaces the children one after another by new processes of the program as it is on disk now.
     func renew() { handle(.renewalRequested) }

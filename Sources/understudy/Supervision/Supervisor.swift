@@ -10,7 +10,8 @@ import Glibc
 ///
 /// Stop: role by role in ``stopOrder``, so that workers drain into a broker that is still there, and the collector hears
 /// the last of it. Each stage gets SIGTERM; after its patience SIGTERM again, which means "now"; after ``killPatience``
-/// SIGKILL. A second request to stop kills everything.
+/// SIGKILL. While workers drain, a broker that is down is started again: they can leave what they have nowhere else. A
+/// second request to stop kills everything.
 ///
 /// Renewal: child by child in ``renewalOrder``, each when the successor of the one before is ready; the signals are those
 /// of a stop.
@@ -143,11 +144,12 @@ struct Supervisor {
     /// In the order of start.
     let order: [Child]
     var records: [Child: Record]
-    private(set) var goal = Goal.run
+    var goal = Goal.run
     private(set) var isAnnounced = false
     /// The renewal under way.
     var renewal: Renewal?
-    private var status = ExitStatus.ok
+    /// What the process ends with.
+    var status = ExitStatus.ok
 
     /// Makes a supervisor of the children in `plan`; none runs yet.
     init(plan: Plan) {
@@ -162,20 +164,22 @@ struct Supervisor {
 
     /// When ``Event/timer`` is due; nil for never.
     var nextTimer: Moment? {
-        switch goal {
-        case .run:
-            records.values.compactMap { record in
-                switch record.phase {
-                case .starting(let since): since.advanced(by: Self.startPatience)
-                case .resting(let until): until
-                case .waiting, .running, .gone: nil
-                }
+        let moments: [Moment] =
+            switch goal {
+            case .run: order.compactMap { moment(of: $0) } + [renewal?.next ?? .distantFuture]
+            case .stop(.worker, _, let next): [next] + (moment(of: Self.broker).map { [$0] } ?? [])
+            case .stop(_, _, let next): [next]
+            case .kill, .finished: []
             }
-            .min()
-            .map { min($0, renewal?.next ?? .distantFuture) }
-                ?? renewal.flatMap { $0.next == .distantFuture ? nil : $0.next }
-        case .stop(_, _, let next): next == .distantFuture ? nil : next
-        case .kill, .finished: nil
+        return moments.min().flatMap { $0 == .distantFuture ? nil : $0 }
+    }
+
+    /// When something is to be done for `child` by itself; nil for never.
+    private func moment(of child: Child) -> Moment? {
+        switch records[child]?.phase {
+        case .starting(let since): since.advanced(by: Self.startPatience)
+        case .resting(let until): until
+        case .waiting, .running, .gone, nil: nil
         }
     }
 
@@ -227,6 +231,7 @@ struct Supervisor {
         guard case .starting(let since) = records[child]?.phase else { return }
         records[child]?.phase = .running(since: since)
         if isAnnounced { effects.append(.say("\(child) is back")) }
+        if isStoppingWorkers, child.role == .broker { effects.append(.signal(child, SignalSource.quiet)) }
         advance(now, &effects)
         renewed(child, now, &effects)
     }
@@ -236,6 +241,8 @@ struct Supervisor {
         switch goal {
         case .run:
             if !replace(child, now, &effects) { lose(child, record, ending, now, &effects) }
+        case .stop where isStoppingWorkers && child.role == .broker:
+            rest(child, record, ending, now, &effects)
         case .stop, .kill:
             records[child]?.phase = .gone
             advanceStop(now, &effects)
@@ -252,22 +259,35 @@ struct Supervisor {
         _ now: Moment,
         _ effects: inout [Effect]
     ) {
-        var life = Duration.zero
-        switch record.phase {
-        case .starting(let since), .running(let since): life = since.duration(to: now)
-        case .waiting, .resting, .gone: break
+        guard !isAnnounced, let reason = fatal(ending, failures(of: child, record, now)) else {
+            return rest(child, record, ending, now, &effects)
         }
-        let failures = life >= Self.steadyLife && isRunning(child) ? 1 : record.failures + 1
-        records[child]?.failures = failures
-        if !isAnnounced, let reason = fatal(ending, failures) {
-            records[child]?.phase = .gone
-            effects.append(.say("\(child) \(ending); stopping"))
-            beginStop(reason, now, &effects)
-            return
-        }
+        records[child]?.phase = .gone
+        effects.append(.say("\(child) \(ending); stopping"))
+        beginStop(reason, now, &effects)
+    }
+
+    /// Has a child that ended started again after its wait.
+    private mutating func rest(
+        _ child: Child,
+        _ record: Record,
+        _ ending: Ending,
+        _ now: Moment,
+        _ effects: inout [Effect]
+    ) {
+        let failures = failures(of: child, record, now)
         let wait = min(plan.backoffCap, Self.backoff(failures))
+        records[child]?.failures = failures
         records[child]?.phase = .resting(until: now.advanced(by: wait))
         effects.append(.say("\(child) \(ending); starting it again in \(Double(wait.wholeMilliseconds) / 1000) s"))
+    }
+
+    /// Ends in a row, with the one of now.
+    private func failures(of child: Child, _ record: Record, _ now: Moment) -> Int {
+        guard case .running(let since) = record.phase, since.duration(to: now) >= Self.steadyLife else {
+            return record.failures + 1
+        }
+        return 1
     }
 
     /// The status to end with when it is no use to go on; nil when it is.
@@ -284,90 +304,32 @@ struct Supervisor {
         min(backoffCap, backoffBase * (1 << min(failures - 1, 10)))
     }
 
-    // MARK: Stopping
-
-    private mutating func stopRequested(_ now: Moment, _ effects: inout [Effect]) {
-        switch goal {
-        case .run:
-            effects.append(.say("stopping; once more to kill"))
-            beginStop(.ok, now, &effects)
-        case .stop:
-            effects.append(.say("killing what is left"))
-            goal = .kill
-            for child in order where records[child]?.isAlive == true { effects.append(.signal(child, SIGKILL)) }
-        case .kill, .finished:
-            break
-        }
-    }
-
-    private mutating func beginStop(_ status: ExitStatus, _ now: Moment, _ effects: inout [Effect]) {
-        self.status = status
-        renewal = nil
-        for child in order where records[child]?.isAlive == false { records[child]?.phase = .gone }
-        goal = .stop(.worker, reminders: 0, next: now)
-        advanceStop(now, &effects)
-    }
-
-    /// Goes on to the next stage when the current one has ended, and finishes after the last.
-    private mutating func advanceStop(_ now: Moment, _ effects: inout [Effect]) {
-        if goal == .kill {
-            if records.values.allSatisfy({ !$0.isAlive }) { finish(&effects) }
-            return
-        }
-        guard case .stop(let current, let reminders, _) = goal else { return }
-        let isLeft = { [order, records] (role: Role) in
-            order.contains { $0.role == role && records[$0]?.isAlive == true }
-        }
-        guard let role = Self.stopOrder.first(where: isLeft) else {
-            finish(&effects)
-            return
-        }
-        if role != current || reminders == 0 { remind(role, reminders: 0, now, &effects) }
-    }
-
-    /// Sends the signal that is next for the children of `role`.
-    private mutating func remind(_ role: Role, reminders: Int, _ now: Moment, _ effects: inout [Effect]) {
-        let number = reminders < 2 ? SIGTERM : SIGKILL
-        let patience: Duration? =
-            switch reminders {
-            case 0: role == .worker ? plan.drain : Self.endPatience
-            case 1: Self.killPatience
-            default: nil
-            }
-        goal = .stop(role, reminders: reminders + 1, next: patience.map { now.advanced(by: $0) } ?? .distantFuture)
-        for child in order where child.role == role && records[child]?.isAlive == true {
-            if reminders == 2 { effects.append(.say("\(child) does not end; killing it")) }
-            effects.append(.signal(child, number))
-        }
-    }
-
-    private mutating func finish(_ effects: inout [Effect]) {
-        goal = .finished
-        effects.append(.finish(status))
-    }
-
     // MARK: Time
 
     private mutating func timer(_ now: Moment, _ effects: inout [Effect]) {
         switch goal {
         case .run:
             remindRenewal(now, &effects)
-            for child in order {
-                switch records[child]?.phase {
-                case .resting(let until) where until <= now:
-                    spawn(child, now, &effects)
-                case .starting(let since) where since.advanced(by: Self.startPatience) <= now:
-                    // Its end is reported as any other; until then the patience begins anew.
-                    records[child]?.phase = .starting(since: now)
-                    effects.append(.say("\(child) is not ready after \(Self.startPatience); killing it"))
-                    effects.append(.signal(child, SIGKILL))
-                case .waiting, .starting, .running, .resting, .gone, nil:
-                    break
-                }
-            }
-        case .stop(let role, let reminders, let next) where next <= now:
-            remind(role, reminders: reminders, now, &effects)
-        case .stop, .kill, .finished:
+            for child in order { tend(child, now, &effects) }
+        case .stop(let role, let reminders, let next):
+            if role == .worker { tend(Self.broker, now, &effects) }
+            if next <= now { remind(role, reminders: reminders, now, &effects) }
+        case .kill, .finished:
+            break
+        }
+    }
+
+    /// Starts `child` when its wait is over, and kills it when it takes too long to become ready.
+    private mutating func tend(_ child: Child, _ now: Moment, _ effects: inout [Effect]) {
+        switch records[child]?.phase {
+        case .resting(let until) where until <= now:
+            spawn(child, now, &effects)
+        case .starting(let since) where since.advanced(by: Self.startPatience) <= now:
+            // Its end is reported as any other; until then the patience begins anew.
+            records[child]?.phase = .starting(since: now)
+            effects.append(.say("\(child) is not ready after \(Self.startPatience); killing it"))
+            effects.append(.signal(child, SIGKILL))
+        case .waiting, .starting, .running, .resting, .gone, nil:
             break
         }
     }

@@ -56,6 +56,10 @@ private final class Rehearsal: Sendable {
         loop.execute { [self] in unsafe bus?.stop() }
     }
 
+    func renew() {
+        loop.execute { [self] in unsafe bus?.renew() }
+    }
+
     func kill(_ child: String) {
         loop.execute { [self] in
             if let pid = unsafe bus?.processes[child] { Glibc.kill(pid, SIGKILL) }
@@ -149,6 +153,36 @@ private let player = """
             said == [
                 "worker.1 was ended by signal 9; starting it again in 0.2 s", "worker.1 is back",
                 "stopping; once more to kill",
+            ]
+        )
+    }
+
+    @Test func aWorkerRetiresWhenItsSuccessorIsReady() async throws {
+        let rehearsal = try Rehearsal(
+            script: """
+                trap 'echo "retires"; while [ ! -e "$0.go" ]; do sleep 0.05; done; echo "is done"; exit 0' HUP
+                """ + "\n" + player,
+            workers: 1
+        )
+        var lines: [String] = []
+        let status = await rehearsal.end { report in
+            switch report {
+            case .ready: rehearsal.renew()
+            case .line(let source, let text):
+                lines.append("\(source): \(text.prefix { $0 != ":" })")
+                // Everything else was replaced while the old worker works on.
+                if text == "all processes are new" { _ = try? rehearsal.directory.write("program.go", "") }
+                if text == "old worker.1 ended with status 0" { rehearsal.stop() }
+            case .finished: break
+            }
+        }
+        #expect(status == .ok)
+        let begin = try #require(lines.firstIndex(of: "up: renewing 3 processes one after another"))
+        let workers = lines[begin...].filter { $0.contains("worker") }
+        #expect(
+            workers == [
+                "worker.1: worker runs", "up: worker.1 is back", "old worker.1: retires", "old worker.1: is done",
+                "up: old worker.1 ended with status 0", "worker.1: worker stops",
             ]
         )
     }

@@ -45,7 +45,7 @@ private struct Stage {
             _ = on(.renewalRequested)
             return
         }
-        _ = on(.ended(current, .status(0)))
+        if current.role != .worker { _ = on(.ended(current, .status(0))) }
         _ = on(.ready(current))
     }
 
@@ -299,6 +299,10 @@ private struct Stage {
                 #expect(finished == 0)
                 switch effect {
                 case .spawn(let child): #expect(alive.insert(child).inserted)
+                case .setAside(let child):
+                    #expect(alive.remove(child) != nil)
+                    #expect(alive.insert(child.old).inserted)
+                    if killed.remove(child) != nil { killed.insert(child.old) }
                 case .signal(let child, let number):
                     #expect(alive.contains(child))
                     if number == SIGKILL { killed.insert(child) }
@@ -323,7 +327,8 @@ private struct Stage {
             case 0..<8: if let someone { apply(stage.on(.ready(someone))) }
             case 8..<11: if let someone { end(someone, .status([0, 2, 4, 70].randomElement(using: &random) ?? 0)) }
             case 11: if let someone { end(someone, .signal(SIGSEGV)) }
-            case 12..<19: if stage.supervisor.nextTimer != nil { apply(stage.wait()) }
+            case 12..<18: if stage.supervisor.nextTimer != nil { apply(stage.wait()) }
+            case 18: apply(stage.on(.renewalRequested))
             default: if Int.random(in: 0..<4, using: &random) == 0 { apply(stage.on(.stopRequested)) }
             }
         }
@@ -341,56 +346,127 @@ private struct Stage {
 
     @Test func aRenewalReplacesOneChildAfterAnother() {
         var stage = Stage.running()
-        #expect(stage.on(.renewalRequested) == [.signal(first, SIGHUP)])
-        #expect(stage.on(.ended(first, .status(0))) == [.spawn(first)])
-        #expect(stage.on(.ready(first)) == [.signal(second, SIGHUP)])
-        #expect(stage.on(.ended(second, .status(0))) == [.spawn(second)])
-        #expect(stage.on(.ready(second)) == [.signal(broker, SIGTERM)])
+        #expect(stage.on(.renewalRequested) == [.setAside(first), .spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(first.old, SIGHUP), .setAside(second), .spawn(second)])
+        #expect(stage.on(.ready(second)) == [.signal(second.old, SIGHUP), .signal(broker, SIGTERM)])
+        #expect(stage.on(.ended(first.old, .status(0))) == [])
         #expect(stage.on(.ended(broker, .status(0))) == [.spawn(broker)])
         #expect(stage.on(.ready(broker)) == [.signal(collector, SIGTERM)])
         #expect(stage.on(.ended(collector, .status(0))) == [.spawn(collector)])
         #expect(stage.on(.ready(collector)).isEmpty)
+        #expect(stage.supervisor.renewal == nil)
+        #expect(stage.on(.ended(second.old, .status(0))) == [])
         #expect(stage.supervisor.nextTimer == nil)
     }
 
-    @Test func aChildThatDoesNotEndIsKilledInARenewalToo() {
-        var stage = Stage.running(workers: 1)
-        #expect(stage.on(.renewalRequested) == [.signal(first, SIGHUP)])
-        #expect(stage.wait() == [.signal(first, SIGTERM)])
-        #expect(stage.wait() == [.signal(first, SIGTERM)])
-        #expect(stage.wait() == [.signal(first, SIGKILL)])
-        #expect(stage.on(.ended(first, .signal(SIGKILL))) == [.spawn(first)])
-        #expect(stage.on(.ready(first)) == [.signal(broker, SIGTERM)])
-    }
-
-    @Test func aSuccessorThatFailsIsStartedAgainAndTheRenewalWaitsForIt() {
+    @Test func aWorkerMayEndItsCallsAndIsKilledWhenItDoesNotEndThen() {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.renewalRequested)
-        #expect(stage.on(.ended(first, .status(0))) == [.spawn(first)])
-        #expect(stage.on(.ended(first, .status(1))).isEmpty)
-        #expect(stage.wait() == [.spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(first.old, SIGHUP), .signal(broker, SIGTERM)])
+        let told = stage.now
+        for child in [broker, collector] {
+            _ = stage.on(.ended(child, .status(0)))
+            _ = stage.on(.ready(child))
+        }
+        #expect(stage.wait() == [.signal(first.old, SIGTERM)])
+        #expect(told.duration(to: stage.now) == Supervisor.callsPatience)
+        #expect(stage.wait() == [.signal(first.old, SIGTERM)])
+        #expect(stage.wait() == [.signal(first.old, SIGKILL)])
+        #expect(stage.supervisor.nextTimer == nil)
+        #expect(stage.on(.ended(first.old, .signal(SIGKILL))) == [])
+        #expect(stage.supervisor.nextTimer == nil)
+    }
+
+    @Test func aBrokerThatDoesNotEndIsKilledInARenewalToo() {
+        var stage = Stage.running(workers: 1)
+        while stage.supervisor.renewal?.current != broker { stage.renewOne() }
+        _ = stage.on(.ended(first.old, .status(0)))
+        #expect(stage.wait() == [.signal(broker, SIGTERM)])
+        #expect(stage.wait() == [.signal(broker, SIGKILL)])
+        #expect(stage.on(.ended(broker, .signal(SIGKILL))) == [.spawn(broker)])
+    }
+
+    @Test func aWorkerWorksOnUntilASuccessorIsReady() {
+        var stage = Stage.running(workers: 1)
+        #expect(stage.on(.renewalRequested) == [.setAside(first), .spawn(first)])
+        for _ in 0..<20 {
+            #expect(stage.on(.ended(first, .status(1))).isEmpty)
+            #expect(stage.wait() == [.spawn(first)])
+        }
+        #expect(stage.on(.ready(first)) == [.signal(first.old, SIGHUP), .signal(broker, SIGTERM)])
+    }
+
+    @Test func aWorkerThatEndsBeforeItIsToldIsNotStartedAgain() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.renewalRequested)
+        #expect(stage.on(.ended(first.old, .signal(SIGSEGV))) == [])
         #expect(stage.on(.ready(first)) == [.signal(broker, SIGTERM)])
     }
 
     @Test func aSecondWishRenewsWhatWasRenewedAlready() {
-        var stage = Stage.running(workers: 1)
+        var stage = Stage.running()
         _ = stage.on(.renewalRequested)
+        _ = stage.on(.ready(first))
         #expect(stage.on(.renewalRequested).isEmpty)
-        #expect(stage.on(.ended(first, .status(0))) == [.spawn(first)])
-        #expect(stage.on(.ready(first)) == [.signal(first, SIGHUP)])
+        #expect(stage.on(.ready(second)) == [.signal(second.old, SIGHUP), .signal(broker, SIGTERM)])
+        _ = stage.on(.ended(first.old, .status(0)))
+        _ = stage.on(.ended(broker, .status(0)))
+        #expect(stage.on(.ready(broker)) == [.signal(collector, SIGTERM)])
+        _ = stage.on(.ended(collector, .status(0)))
+        #expect(stage.on(.ready(collector)) == [.setAside(first), .spawn(first)])
+    }
+
+    @Test func aWorkerHasOneOldProcessAtMost() {
+        var stage = Stage.running()
+        repeat { stage.renewOne() } while stage.supervisor.renewal != nil
+        #expect(stage.on(.renewalRequested) == [])
+        #expect(stage.on(.ended(second.old, .status(0))) == [])
+        #expect(stage.on(.ended(first.old, .status(0))) == [.setAside(first), .spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(first.old, SIGHUP), .setAside(second), .spawn(second)])
+    }
+
+    @Test func aWorkerThatComesBackWhileItsRenewalWaitsIsNew() {
+        var stage = Stage.running(workers: 1)
+        repeat { stage.renewOne() } while stage.supervisor.renewal != nil
+        #expect(stage.on(.renewalRequested) == [])
+        _ = stage.on(.ended(first, .signal(SIGKILL)))
+        #expect(stage.wait() == [.spawn(first)])
+        #expect(stage.on(.ready(first)) == [.signal(broker, SIGTERM)])
     }
 
     @Test func aChildThatIsDownIsNotWaitedFor() {
         var stage = Stage.running()
         _ = stage.on(.ended(first, .signal(SIGKILL)))
-        #expect(stage.on(.renewalRequested) == [.signal(second, SIGHUP)])
+        #expect(stage.on(.renewalRequested) == [.setAside(second), .spawn(second)])
     }
 
-    @Test func aStopEndsARenewal() {
+    @Test func aStopEndsARenewalAndOldWorkersToo() {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.renewalRequested)
-        #expect(stage.on(.stopRequested) == [.signal(broker, SignalSource.quiet), .signal(first, SIGTERM)])
-        #expect(stage.on(.ended(first, .status(0))) == [.signal(broker, SIGTERM)])
+        _ = stage.on(.ready(first))
+        #expect(
+            stage.on(.stopRequested) == [
+                .signal(broker, SignalSource.quiet), .signal(first, SIGTERM), .signal(first.old, SIGTERM),
+            ]
+        )
+        #expect(stage.on(.ended(first, .status(0))) == [])
+        #expect(stage.wait() == [.signal(first.old, SIGTERM)])
+        #expect(stage.wait() == [.signal(first.old, SIGKILL)])
+        #expect(stage.on(.ended(first.old, .signal(SIGKILL))) == [.signal(broker, SIGTERM)])
+    }
+
+    @Test func aSecondRequestKillsOldWorkersToo() {
+        var stage = Stage.running(workers: 1)
+        _ = stage.on(.renewalRequested)
+        _ = stage.on(.stopRequested)
+        #expect(
+            stage.on(.stopRequested) == [
+                .signal(broker, SIGKILL), .signal(collector, SIGKILL), .signal(first, SIGKILL),
+                .signal(first.old, SIGKILL),
+            ]
+        )
+        for child in [broker, collector, first] { #expect(stage.on(.ended(child, .signal(SIGKILL))) == []) }
+        #expect(stage.on(.ended(first.old, .signal(SIGKILL))) == [.finish(.ok)])
     }
 
     @Test func beforeTheAnnouncementThereIsNothingToRenew() {

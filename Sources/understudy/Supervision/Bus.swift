@@ -38,12 +38,20 @@ final class Bus {
         case finished(ExitStatus)
     }
 
+    /// A process and whose it is, which changes when a successor is started beside it.
+    private final class Member {
+        var child: Supervisor.Child
+        var process: ChildProcess?
+
+        init(_ child: Supervisor.Child) { self.child = child }
+    }
+
     private let loop: EventLoop
     private let configuration: Configuration
     private let environment: ChildEnvironment
     private let report: (Report) -> Void
     private var supervisor: Supervisor
-    private var children: [Supervisor.Child: ChildProcess] = [:]
+    private var children: [Supervisor.Child: Member] = [:]
     private var timer: TimerID?
     /// The configuration for the children while a mock provider answers; its file is made when the port is known.
     private var generatedFile: String?
@@ -79,12 +87,17 @@ final class Bus {
     /// Stops the children, workers first; the second call kills them.
     func stop() { handle(.stopRequested) }
 
-    /// Replaces the children one after another by new processes of the program as it is on disk now.
+    /// Replaces the children one after another by new processes of the program as it is on disk now; workers go on with
+    /// what they have beside their successors.
     func renew() { handle(.renewalRequested) }
 
     /// The processes that run now, by the child's name.
     var processes: [String: pid_t] {
-        Dictionary(uniqueKeysWithValues: children.map { ($0.description, $1.pid) })
+        Dictionary(
+            uniqueKeysWithValues: children.compactMap { child, member in
+                member.process.map { (child.description, $0.pid) }
+            }
+        )
     }
 
     // MARK: Effects
@@ -96,8 +109,11 @@ final class Bus {
                 switch effect {
                 case .spawn(let child):
                     if let failure = spawn(child) { events.append(.ended(child, .notStarted(failure))) }
+                case .setAside(let child):
+                    children[child.old] = children.removeValue(forKey: child)
+                    children[child.old]?.child = child.old
                 case .signal(let child, let number):
-                    children[child]?.signal(number)
+                    children[child]?.process?.signal(number)
                 case .announce:
                     report(.ready)
                 case .say(let text):
@@ -124,9 +140,11 @@ final class Bus {
     /// Starts the process of `child`; the reason when it could not be.
     private func spawn(_ child: Supervisor.Child) -> String? {
         do throws(SystemError) {
-            children[child] = try ChildProcess(loop: loop, command: command(of: child)) { [self] report in
-                take(report, from: child)
+            let member = Member(child)
+            member.process = try ChildProcess(loop: loop, command: command(of: child)) { [self] report in
+                take(report, from: member.child)
             }
+            children[child] = member
             return nil
         } catch {
             return "\(error)"
@@ -143,7 +161,7 @@ final class Bus {
                 handle(.ready(child))
             } catch {
                 report(.line(source: "up", text: error.message))
-                children[child]?.signal(SIGKILL)
+                children[child]?.process?.signal(SIGKILL)
             }
         case .ended(let ending):
             children[child] = nil

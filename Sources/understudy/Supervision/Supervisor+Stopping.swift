@@ -24,7 +24,7 @@ extension Supervisor {
         case .stop:
             effects.append(.say("killing what is left"))
             goal = .kill
-            for child in order where records[child]?.isAlive == true { effects.append(.signal(child, SIGKILL)) }
+            for child in living { effects.append(.signal(child, SIGKILL)) }
         case .kill, .finished:
             break
         }
@@ -49,7 +49,7 @@ extension Supervisor {
     /// Goes on to the next stage when the current one has ended, and finishes after the last.
     mutating func advanceStop(_ now: Moment, _ effects: inout [Effect]) {
         if goal == .kill {
-            if records.values.allSatisfy({ !$0.isAlive }) { finish(&effects) }
+            if living.isEmpty { finish(&effects) }
             return
         }
         guard case .stop(let current, let reminders, _) = goal else { return }
@@ -71,15 +71,16 @@ extension Supervisor {
             default: nil
             }
         goal = .stop(role, reminders: reminders + 1, next: patience.map { now.advanced(by: $0) } ?? .distantFuture)
-        for child in order where child.role == role && records[child]?.isAlive == true {
+        for child in living where child.role == role {
             if reminders == 2 { effects.append(.say("\(child) does not end; killing it")) }
             effects.append(.signal(child, number))
         }
     }
 
-    private func isLeft(_ role: Role) -> Bool {
-        order.contains { $0.role == role && records[$0]?.isAlive == true }
-    }
+    /// Whose process runs.
+    private var living: [Child] { order.filter { records[$0]?.isAlive == true } + retirees.map(\.child) }
+
+    private func isLeft(_ role: Role) -> Bool { living.contains { $0.role == role } }
 
     private mutating func finish(_ effects: inout [Effect]) {
         goal = .finished

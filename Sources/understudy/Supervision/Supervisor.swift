@@ -14,7 +14,7 @@ import Glibc
 /// second request to stop kills everything.
 ///
 /// Renewal: child by child in ``renewalOrder``, each when the successor of the one before is ready; the signals are those
-/// of a stop.
+/// of a stop, for a worker after one that lets it end its calls beside its successor.
 struct Supervisor {
     /// What a child does, in the order of start.
     enum Role: CaseIterable, Sendable {
@@ -29,8 +29,13 @@ struct Supervisor {
         var role: Role
         /// From 1 on; 0 for a role that has one child.
         var number = 0
+        /// True for the process that ends its calls while that of the same role and number has taken its place.
+        var isOld = false
 
-        var description: String { number == 0 ? "\(role)" : "\(role).\(number)" }
+        /// The same as an old one.
+        var old: Child { Child(role: role, number: number, isOld: true) }
+
+        var description: String { (isOld ? "old " : "") + (number == 0 ? "\(role)" : "\(role).\(number)") }
     }
 
     /// How a process ended.
@@ -69,6 +74,8 @@ struct Supervisor {
     enum Effect: Hashable, Sendable {
         /// Start the child's process.
         case spawn(Child)
+        /// Make the child's process its old one: what it does from here on is told of ``Child/old``.
+        case setAside(Child)
         /// Send a signal to the child's process.
         case signal(Child, CInt)
         /// Tell that the bus is usable.
@@ -148,6 +155,8 @@ struct Supervisor {
     private(set) var isAnnounced = false
     /// The renewal under way.
     var renewal: Renewal?
+    /// Old processes, at most one of each worker.
+    var retirees: [Retiree] = []
     /// What the process ends with.
     var status = ExitStatus.ok
 
@@ -166,7 +175,8 @@ struct Supervisor {
     var nextTimer: Moment? {
         let moments: [Moment] =
             switch goal {
-            case .run: order.compactMap { moment(of: $0) } + [renewal?.next ?? .distantFuture]
+            case .run:
+                order.compactMap { moment(of: $0) } + [renewal?.next ?? .distantFuture] + retirees.map(\.notice.next)
             case .stop(.worker, _, let next): [next] + (moment(of: Self.broker).map { [$0] } ?? [])
             case .stop(_, _, let next): [next]
             case .kill, .finished: []
@@ -237,6 +247,7 @@ struct Supervisor {
     }
 
     private mutating func end(_ child: Child, _ ending: Ending, _ now: Moment, _ effects: inout [Effect]) {
+        if child.isOld { return retired(child, ending, now, &effects) }
         guard let record = records[child], record.isAlive else { return }
         switch goal {
         case .run:
@@ -309,7 +320,7 @@ struct Supervisor {
     private mutating func timer(_ now: Moment, _ effects: inout [Effect]) {
         switch goal {
         case .run:
-            remindRenewal(now, &effects)
+            remindReplaced(now, &effects)
             for child in order { tend(child, now, &effects) }
         case .stop(let role, let reminders, let next):
             if role == .worker { tend(Self.broker, now, &effects) }

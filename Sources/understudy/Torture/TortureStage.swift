@@ -182,7 +182,8 @@ actor TortureStage {
             kill(pid, SIGSTOP)
             loop.schedule(at: loop.now().advanced(by: time)) {
                 // The process id may have been given to nobody else: the child is reaped here only.
-                if self.currentPid(name) == pid { kill(pid, SIGCONT) }
+                // A worker may be an old one by now.
+                if self.currentPid(name) == pid || self.currentPid("old \(name)") == pid { kill(pid, SIGCONT) }
             }
         case .drain:
             strikes.drains += 1

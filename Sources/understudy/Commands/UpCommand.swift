@@ -17,8 +17,8 @@ struct UpCommand: ParsableCommand {
 
             SIGHUP (kill -HUP) replaces the processes one after another by new ones of the program as it is on disk \
             then, while the others work on: a worker finishes what it has beside its successor, however long that \
-            takes, and the broker's journal keeps what is open. \
-            The end of the terminal is no such wish: it ends the bus.
+            takes, and the broker's journal keeps what is open. The end of the terminal is no such wish: it ends the \
+            bus.
 
             With --mock every provider of the configuration is answered by a mock provider on this machine, so that \
             the configured chain works without keys; see "understudy mock --help" for model names that fail.

@@ -93,6 +93,17 @@ import Testing
         #expect(judged(lines, calls: ["a": 1]).isGood)
     }
 
+    /// Its worker came back late, and the later delivery had been called.
+    @Test func aReplyOfAnEarlierDeliveryTellsOfItsOwnCallsOnly() {
+        let lines = "request a mock/ok+5 1 disk retry\naccepted a disk first\nterminal a reply 1 1 1\n"
+        let verdict = judged(lines, calls: ["a": 2])
+        #expect(verdict.isGood && verdict.answeredEarlier == 1)
+        #expect(judged(lines, calls: ["a": 3]).overcalled == ["a"])
+        #expect(judged(lines.replacing(" retry", with: " fail"), calls: ["a": 2]).overcalled == ["a"])
+        #expect(judged(lines.replacing("reply", with: "server_error"), calls: ["a": 2]).overcalled == ["a"])
+        #expect(judged(lines.replacing("ok+5", with: "fail-2"), calls: ["a": 2]).overcalled == ["a"])
+    }
+
     @Test func aRequestWithoutAnEndIsSeen() {
         #expect(judged("request a mock/ok 1 disk fail\n").open == ["a"])
     }

@@ -107,8 +107,8 @@ class Durability(BusTest):
 
     def test_workers_and_broker_die_together(self):
         with self.dealer() as peer:
-            ids = [self.accept(peer, "mock/ok+3000") for _ in range(10)]
-            careful = self.accept(peer, "mock/ok+3000", {"on_loss": "fail"})
+            ids = [self.accept(peer, "mock/ok+6000") for _ in range(10)]
+            careful = self.accept(peer, "mock/ok+6000", {"on_loss": "fail"})
         wait_until("calls under way", lambda: self.calls().keys() >= {id.decode() for id in ids + [careful]}, pause)
         former = children("worker") + children("broker")
         for pid in former:

@@ -116,20 +116,18 @@ struct HTTP2OriginsTests {
         try await withDriver(.isolated(offersHTTP2: true)) { driver in
             await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
             let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(2))
-            let load = Task {
+            let recordings = await driver.recordTogether(request, count: count) { transport in
+                let loop = driver.loop
                 guard isBusy else { return }
-                try await Task.sleep(for: .seconds(1))
-                await driver.run { transport in
+                loop.schedule(at: loop.now().advanced(by: .milliseconds(1900))) {
                     let isOverdue: (HTTPCall) -> Bool = {
-                        $0.startedAt.map { $0.duration(to: driver.loop.now()) > .milliseconds(2050) } ?? false
+                        $0.startedAt.map { $0.duration(to: loop.now()) > .milliseconds(2050) } ?? true
                     }
                     while !transport.calls.values.allSatisfy(isOverdue) { usleep(1000) }
                     // libcurl's timer has its turn before ours.
                     transport.act(socket: curlSocketTimeout, events: 0)
                 }
             }
-            let recordings = await driver.recordTogether(request, count: count)
-            try await load.value
             #expect(recordings.allSatisfy { $0.code == .connectTimeout })
             let waited = recordings.count { recording in
                 guard case .failure(let error) = recording.result else { return false }

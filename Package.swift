@@ -113,7 +113,10 @@ let package = Package(
         tests("DispatchTests", ["BusProtocol", "CoreTypes", "Dispatch"]),
         tests("ResilienceTests", ["BusProtocol", "CoreTypes", "JSON", "Resilience"]),
         tests("DialectsTests", ["BusProtocol", "CoreTypes", "Dialects", "JSON", "Resilience"]),
-        tests("BrokerTests", ["Broker", "BusProtocol", "CoreTypes", "Dispatch", "JSON", "Journal"]),
+        tests(
+            "BrokerTests",
+            ["Broker", "BusProtocol", "CoreTypes", "Dispatch", "EventLoop", "JSON", "Journal", "ZeroMQ"]
+        ),
         .target(
             name: "CFaultyFileSystem",
             path: "Tests/CFaultyFileSystem",

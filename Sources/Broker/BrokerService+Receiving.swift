@@ -69,6 +69,7 @@ extension BrokerService {
         agents.remove(connection)
         parkedAgents.remove(connection)
         process(.agentDisconnected(connection))
+        endLeaveIfAlone()
     }
 
     // MARK: - Workers

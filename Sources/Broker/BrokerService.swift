@@ -53,6 +53,7 @@ public actor BrokerService {
     private var waiter: CheckedContinuation<Void, any Error>?
     private var ending: Result<Void, any Error>?
     private var drainEnd: Moment?
+    private var isTakingLeave = false
 
     /// Runs on the loop's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
@@ -100,12 +101,13 @@ public actor BrokerService {
         loop.execute { self.assumeIsolated { $0.beginStop() } }
     }
 
-    /// Ends the open requests in `FAILURE shutting_down` and ``run(onReady:)`` at once. From any thread.
+    /// Ends the open requests in `FAILURE shutting_down`, and ``run(onReady:)`` as soon as that can have been read. From
+    /// any thread.
     public nonisolated func stopNow() {
         loop.execute {
             self.assumeIsolated { broker in
                 broker.process(.endAll)
-                broker.finish(.success(()))
+                broker.takeLeave()
             }
         }
     }
@@ -146,15 +148,28 @@ public actor BrokerService {
     }
 
     private func finishIfDrained() {
-        guard let drainEnd else { return }
+        guard let drainEnd, !isTakingLeave else { return }
         let isLate = loop.now() >= drainEnd
         if dispatcher.counters.openInMemory > 0, dispatcher.workerCount == 0 || isLate { process(.endAll) }
         // What is in the journal stays there for the next broker.
         guard dispatcher.counters.openInMemory == 0,
             isLate || (parkedAgents.isEmpty && !dispatcher.isWaitingForJournal)
         else { return }
+        takeLeave()
+    }
+
+    /// Ends ``run(onReady:)`` when agents have had the time to read what was sent to them last.
+    private func takeLeave() {
+        guard !isTakingLeave else { return }
+        isTakingLeave = true
         publishSnapshot()
-        finish(.success(()))
+        guard !agents.entries.isEmpty else { return finish(.success(())) }
+        loop.schedule(at: loop.now().advanced(by: settings.leave)) { self.finish(.success(())) }
+    }
+
+    /// Nobody is left to read anything.
+    func endLeaveIfAlone() {
+        if isTakingLeave, agents.entries.isEmpty { finish(.success(())) }
     }
 
     func finish(_ result: Result<Void, any Error>) {

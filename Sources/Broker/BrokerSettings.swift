@@ -10,6 +10,9 @@ public struct BrokerSettings: Sendable {
     public var dispatch: DispatchConfiguration
     /// How long open requests may still end after a stop, before they end in `FAILURE shutting_down`.
     public var drain: Duration = .seconds(4)
+    /// How long a broker that stops leaves its sockets open for agents to read what was sent last. libzmq throws away what
+    /// a peer with `ZMQ_IMMEDIATE` 1 has received and not read when the connection ends (`socket_base_t::hiccuped`).
+    public var leave: Duration = .milliseconds(250)
     /// Most bytes that wait for one connection whose pipe is full; more is dropped, and fetched again by `GET`.
     public var unsentBytesMax = 16 << 20
     /// The journal's file; nil for a broker that keeps everything in memory.

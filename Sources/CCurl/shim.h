@@ -79,6 +79,10 @@ static inline CURLMcode ccurl_multi_set_timer_function(CURLM *multi, curl_multi_
     return curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, value);
 }
 
+static inline CURLSHcode ccurl_share_set_int(CURLSH *share, CURLSHoption option, int value) {
+    return curl_share_setopt(share, option, value);
+}
+
 /* The result of a finished transfer; its union member cannot be told from the others in Swift. */
 static inline CURLcode ccurl_message_result(const CURLMsg *message) {
     return message->data.result;

@@ -4,7 +4,7 @@ import Glibc
 
 // The functions libcurl calls. Each finds its object and hands on; none can throw, and what goes wrong is kept with
 // the call. The addresses are valid: a call is held by its transport while libcurl has it, and the transport frees the
-// multi handle before it goes.
+// multi handles of its pools before it goes.
 
 /// A piece of body.
 let bodyCallback: curl_write_callback = { data, size, count, address in
@@ -49,7 +49,7 @@ let requestCallback: curl_prereq_callback = { address, _, _, _, _ in
 /// What libcurl wants to be told about a socket.
 let socketCallback: curl_socket_callback = { easy, socket, what, address, _ in
     guard let address = unsafe address else { return 0 }
-    let transport = unsafe Unmanaged<HTTPTransport>.fromOpaque(address).takeUnretainedValue()
+    let pool = unsafe Unmanaged<ConnectionPool>.fromOpaque(address).takeUnretainedValue()
     let interest: Interest? =
         switch what {
         case CURL_POLL_IN: .read
@@ -58,7 +58,7 @@ let socketCallback: curl_socket_callback = { easy, socket, what, address, _ in
         case CURL_POLL_REMOVE: nil
         default: []
         }
-    if let failure = transport.watch(socket, interest), let easy = unsafe easy {
+    if let failure = pool.watch(socket, interest), let easy = unsafe easy {
         unsafe callOf(easy)?.verdict = (.internal, failure.description)
     }
     return 0
@@ -67,8 +67,8 @@ let socketCallback: curl_socket_callback = { easy, socket, what, address, _ in
 /// When libcurl wants to be called next.
 let timerCallback: curl_multi_timer_callback = { _, milliseconds, address in
     guard let address = unsafe address else { return 0 }
-    let transport = unsafe Unmanaged<HTTPTransport>.fromOpaque(address).takeUnretainedValue()
-    transport.setTimer(milliseconds: milliseconds < 0 ? nil : milliseconds)
+    let pool = unsafe Unmanaged<ConnectionPool>.fromOpaque(address).takeUnretainedValue()
+    pool.setTimer(milliseconds: milliseconds < 0 ? nil : milliseconds)
     return 0
 }
 

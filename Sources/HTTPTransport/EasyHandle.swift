@@ -25,10 +25,12 @@ final class EasyHandle {
     private var headers: UnsafeMutablePointer<curl_slist>?
     private var body: Bytes?
 
-    /// Nil when libcurl finds no memory.
-    init?() {
+    /// Makes a handle that uses what is in `share`, for good: `curl_easy_reset` leaves that alone. Nil when libcurl finds
+    /// no memory.
+    init?(share: UnsafeMutableRawPointer?) {
         guard let pointer = unsafe curl_easy_init() else { return nil }
         unsafe self.pointer = pointer
+        unsafe _ = ccurl_easy_set_pointer(pointer, CURLOPT_SHARE, share)
         unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     }

@@ -10,7 +10,7 @@ public final class HTTPCall {
         /// In the transport's queue; next `running` or `ended`.
         case waiting
         /// With libcurl; next `ended`.
-        case running(EasyHandle)
+        case running(EasyHandle, in: ConnectionPool)
         /// Over.
         case ended
     }
@@ -71,7 +71,7 @@ public final class HTTPCall {
     var isWaitingForAnother: Bool { isSharing && !hasOpened && !phases.requestSent && easy != nil }
 
     var easy: EasyHandle? {
-        if case .running(let easy) = stage { return easy }
+        if case .running(let easy, _) = stage { return easy }
         return nil
     }
 

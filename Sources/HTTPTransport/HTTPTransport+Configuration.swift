@@ -9,16 +9,18 @@ extension HTTPTransport {
         /// Calls to one origin that may look up its name at once, each on a thread of libcurl's.
         static let lookupsPerHostMax = 128
 
+        /// Most calls in one pool, if more pools are needed than one; see ``PoolChoice``.
+        var callsPerPoolMax = 500
+
+        /// How long a pool without calls keeps its connections: a little longer than they can be used again.
+        var idlePoolTime = Duration.seconds(EasyHandle.idleConnectionSecondsMax + 5)
+
         /// Most calls at once to one origin (scheme, host and port); more wait. With HTTP/1.1 each has a connection of
         /// its own. Default 1,000.
         public var connectionsPerHostMax: Int
 
-        /// Most calls at once in all. Default 1,000.
+        /// Most calls at once in all, and most connections that are kept, about. Default 1,000.
         public var connectionsMax: Int
-
-        /// Most connections that are open, idle ones included, before the oldest idle one is closed. Below
-        /// ``connectionsMax`` connections are closed that would soon be needed again. Default 1,000.
-        public var connectionCacheMax: Int
 
         /// Most calls that wait; one more fails with ``TransportError/Code/queueFull``. Default 10,000.
         public var waitingMax: Int
@@ -36,7 +38,6 @@ extension HTTPTransport {
         public init(
             connectionsPerHostMax: Int = 1_000,
             connectionsMax: Int = 1_000,
-            connectionCacheMax: Int = 1_000,
             waitingMax: Int = 10_000,
             proxyFromEnvironment: Bool = true,
             offersHTTP2: Bool = Self.isHTTP2Safe,
@@ -44,11 +45,16 @@ extension HTTPTransport {
         ) {
             self.connectionsPerHostMax = connectionsPerHostMax
             self.connectionsMax = connectionsMax
-            self.connectionCacheMax = connectionCacheMax
             self.waitingMax = waitingMax
             self.proxyFromEnvironment = proxyFromEnvironment
             self.offersHTTP2 = offersHTTP2
             self.caFile = caFile
+        }
+
+        /// Connections in each of as few pools of equal size as will do for ``connectionsMax`` calls.
+        var connectionsPerPoolMax: Int {
+            let pools = (connectionsMax + callsPerPoolMax - 1) / callsPerPoolMax
+            return (connectionsMax + pools - 1) / pools
         }
 
         /// Whether this libcurl keeps the answers of calls apart when some connections to a server speak HTTP/2 and some
@@ -67,7 +73,6 @@ extension HTTPTransport {
         func check() {
             precondition(connectionsPerHostMax >= 1, "connectionsPerHostMax is \(connectionsPerHostMax), expected 1...")
             precondition(connectionsMax >= 1, "connectionsMax is \(connectionsMax), expected 1...")
-            precondition(connectionCacheMax >= 1, "connectionCacheMax is \(connectionCacheMax), expected 1...")
             precondition(waitingMax >= 0, "waitingMax is \(waitingMax), expected 0...")
         }
     }

@@ -9,7 +9,7 @@ extension HTTPTransport {
     private static let toldPerTurnMax = 256
 
     /// Watches, changes or releases a socket (`interest` nil); the error when the loop cannot watch it.
-    func watch(_ socket: CInt, _ interest: Interest?) -> SystemError? {
+    func watch(_ socket: CInt, _ interest: Interest?, for pool: ConnectionPool) -> SystemError? {
         guard let interest else {
             if !sockets.released(socket) { unwatch(socket) }
             return nil
@@ -18,7 +18,7 @@ extension HTTPTransport {
             loop.update(socket, interest)
         } else {
             do throws(SystemError) {
-                try loop.watch(socket, interest) { [self] in happened($0, on: socket) }
+                try loop.watch(socket, interest) { [self] in happened($0, on: socket, of: pool) }
             } catch {
                 return error
             }
@@ -27,14 +27,14 @@ extension HTTPTransport {
         return nil
     }
 
-    private func happened(_ readiness: Readiness, on socket: CInt) {
+    private func happened(_ readiness: Readiness, on socket: CInt, of pool: ConnectionPool) {
         // Closed by its peer, nearly always; libcurl finds out before it uses the connection.
         guard !sockets.isIdle(socket) else { return unwatch(socket) }
         var events: CInt = 0
         if !readiness.isDisjoint(with: [.read, .hangUp]) { events |= CURL_CSELECT_IN }
         if readiness.contains(.write) { events |= CURL_CSELECT_OUT }
         if readiness.contains(.error) { events |= CURL_CSELECT_ERR }
-        act(socket: socket, events: events)
+        act(in: pool, socket: socket, events: events)
     }
 
     private func unwatch(_ socket: CInt) {
@@ -58,11 +58,9 @@ extension HTTPTransport {
     }
 
     /// Lets libcurl work on a socket, or on its timers, and then sees to what came of it.
-    func act(socket: curl_socket_t, events: CInt) {
-        guard let multi = unsafe multi else { return }
-        var running: CInt = 0
+    func act(in pool: ConnectionPool, socket: curl_socket_t, events: CInt) {
         isInsideLibrary = true
-        unsafe _ = curl_multi_socket_action(multi, socket, events, &running)
+        pool.act(socket: socket, events: events)
         isInsideLibrary = false
         settle()
     }
@@ -118,7 +116,7 @@ extension HTTPTransport {
 
     /// Gives a call to libcurl; its clocks start.
     func run(_ call: HTTPCall) {
-        guard let multi = unsafe multi, let easy = takeHandle() else {
+        guard let easy = takeHandle() else {
             queue.endLookup(origin: call.origin)
             queue.finish(origin: call.origin)
             call.stage = .ended
@@ -130,19 +128,15 @@ extension HTTPTransport {
         call.phases.queued = call.queuedAt.duration(to: now)
         call.startedAt = now
         call.timers = CallTimers(call.request, startedAt: now)
-        call.stage = .running(easy)
+        let pool = takePool(for: call)
+        call.stage = .running(easy, in: pool)
         do throws(TransportError) {
             call.mustStartAnew = false
             call.isSharing = call.mayShare && http2Origins.contains(call.origin)
             try easy.prepare(for: call, configuration)
+            try pool.add(easy)
         } catch {
             end(call, call.error(error.code, error.message, curlCode: error.curlCode))
-            return
-        }
-        let result = unsafe curl_multi_add_handle(multi, easy.pointer)
-        guard result == CURLM_OK else {
-            let words = unsafe String(cString: curl_multi_strerror(result))
-            end(call, call.error(.internal, "curl_multi_add_handle: \(words)"))
             return
         }
         armTimer(of: call)
@@ -150,17 +144,8 @@ extension HTTPTransport {
 
     /// Ends the transfers libcurl has finished with.
     private func collect() {
-        guard let multi = unsafe multi else { return }
-        var left: CInt = 0
-        while let message = unsafe curl_multi_info_read(multi, &left) {
-            guard unsafe message.pointee.msg == CURLMSG_DONE, let easy = unsafe message.pointee.easy_handle else {
-                continue
-            }
-            let result = unsafe ccurl_message_result(message)
-            guard let call = unsafe callOf(easy) else {
-                preconditionFailure("libcurl finished a transfer that belongs to no call")
-            }
-            end(call, with: result)
+        for pool in pools {
+            while let (call, result) = pool.nextEnded() { end(call, with: result) }
         }
     }
 
@@ -185,15 +170,14 @@ extension HTTPTransport {
                 preconditionFailure("a waiting call is not in the queue")
             }
             call.phases.queued = call.queuedAt.duration(to: loop.now())
-        case .running(let easy):
+        case .running(let easy, let pool):
             // What libcurl knows of the transfer is gone once the handle is reset.
             easy.read(into: &call.phases)
             let spokeHTTP2 = call.mayShare ? easy.spokeHTTP2 : nil
             call.phases.total = call.startedAt?.duration(to: loop.now()) ?? .zero
             // From here on the callbacks take nothing more.
             call.stage = .ended
-            if let multi = unsafe multi { unsafe _ = curl_multi_remove_handle(multi, easy.pointer) }
-            giveBack(easy)
+            leave(pool, easy, call, leavesConnection: error == nil)
             if let timer = call.timer { loop.cancel(timer) }
             call.timer = nil
             call.endLookup()

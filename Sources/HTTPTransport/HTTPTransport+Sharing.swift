@@ -33,9 +33,8 @@ extension HTTPTransport {
 
     /// Takes a call out of libcurl and gives it in again; to the caller it was in our queue until now.
     func startAnew(_ call: HTTPCall) {
-        guard let multi = unsafe multi, let easy = call.easy else { return }
-        unsafe _ = curl_multi_remove_handle(multi, easy.pointer)
-        giveBack(easy)
+        guard case .running(let easy, let pool) = call.stage else { return }
+        leave(pool, easy, call, leavesConnection: false)
         if let timer = call.timer { loop.cancel(timer) }
         call.timer = nil
         run(call)

@@ -11,8 +11,10 @@ import Glibc
 public final class HTTPTransport {
     let loop: EventLoop
     let configuration: Configuration
-    /// libcurl's multi handle; nil after ``shutDown()``.
-    var multi: UnsafeMutableRawPointer?
+    /// What all easy handles share: the addresses of names that were looked up.
+    private var share: UnsafeMutableRawPointer?
+    private(set) var pools: [ConnectionPool] = []
+    var poolChoice: PoolChoice
     var queue: AdmissionQueue<ObjectIdentifier>
     /// Every call that has not ended: this keeps alive what libcurl has the address of.
     var calls: [ObjectIdentifier: HTTPCall] = [:]
@@ -24,7 +26,6 @@ public final class HTTPTransport {
     var isSettling = false
     var isShutDown = false
     var sockets = SocketTable()
-    private var timer: TimerID?
     private var settleTimer: TimerID?
     var http2Origins = HTTP2Origins()
     private var origins = OriginReader()
@@ -55,7 +56,7 @@ public final class HTTPTransport {
     /// - Precondition: Every limit of `configuration` is at least 1.
     public init(loop: EventLoop, configuration: Configuration = Configuration()) throws(TransportError) {
         configuration.check()
-        guard Self.libraryResult == CURLE_OK, let multi = unsafe curl_multi_init() else {
+        guard Self.libraryResult == CURLE_OK, let share = unsafe curl_share_init() else {
             throw TransportError(
                 code: .internal,
                 message: "libcurl does not start",
@@ -64,19 +65,16 @@ public final class HTTPTransport {
         }
         self.loop = loop
         self.configuration = configuration
-        unsafe self.multi = multi
+        // On one thread, which needs no locks.
+        unsafe _ = ccurl_share_set_int(share, CURLSHOPT_SHARE, CInt(CURL_LOCK_DATA_DNS.rawValue))
+        unsafe self.share = share
+        poolChoice = PoolChoice(callsPerPoolMax: configuration.connectionsPerPoolMax)
         queue = AdmissionQueue(
             perOriginMax: configuration.connectionsPerHostMax,
             totalMax: configuration.connectionsMax,
             waitingMax: configuration.waitingMax,
             lookupsPerOriginMax: Configuration.lookupsPerHostMax
         )
-        let address = unsafe Unmanaged.passUnretained(self).toOpaque()
-        unsafe _ = ccurl_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, address)
-        unsafe _ = ccurl_multi_set_socket_function(multi, socketCallback)
-        unsafe _ = ccurl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, address)
-        unsafe _ = ccurl_multi_set_timer_function(multi, timerCallback)
-        unsafe _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, configuration.connectionCacheMax)
     }
 
     deinit {
@@ -156,7 +154,7 @@ public final class HTTPTransport {
 
     /// An easy handle, used before or new; nil when there is no memory.
     func takeHandle() -> EasyHandle? {
-        idleHandles.popLast() ?? EasyHandle()
+        unsafe idleHandles.popLast() ?? EasyHandle(share: share)
     }
 
     /// Keeps a handle for the next call.
@@ -165,16 +163,23 @@ public final class HTTPTransport {
         if !isShutDown, idleHandles.count < Configuration.idleHandlesMax { idleHandles.append(handle) }
     }
 
-    /// Calls the library when it asked to be called.
-    func setTimer(milliseconds: Int?) {
-        if let timer { loop.cancel(timer) }
-        timer = milliseconds.map { delay in
-            loop.schedule(at: loop.now().advanced(by: .milliseconds(delay))) { [self] in
-                timer = nil
-                act(socket: CURL_SOCKET_TIMEOUT, events: 0)
-            }
-        }
+    /// The pool in which a call begins.
+    func takePool(for call: HTTPCall) -> ConnectionPool {
+        let index = poolChoice.begin(origin: call.origin)
+        if index == pools.count { pools.append(ConnectionPool(index, of: self)) }
+        return pools[index]
     }
+
+    /// A call leaves its pool.
+    func leave(_ pool: ConnectionPool, _ easy: EasyHandle, _ call: HTTPCall, leavesConnection: Bool) {
+        pool.remove(easy)
+        poolChoice.end(pool.index, origin: call.origin, leavesConnection: leavesConnection)
+        if poolChoice.isEmpty(pool.index) { pool.becameEmpty() }
+        giveBack(easy)
+    }
+
+    /// A pool has closed its connections.
+    func closed(_ pool: ConnectionPool) { poolChoice.forget(pool.index) }
 
     /// Lets what was put off happen in the loop's next turn.
     func settleSoon() {
@@ -193,12 +198,11 @@ public final class HTTPTransport {
             end(call, call.error(.cancelled, "the transport was shut down"))
         }
         idleHandles.removeAll()
-        if let multi = unsafe multi { unsafe _ = curl_multi_cleanup(multi) }
-        unsafe multi = nil
+        for pool in pools { pool.close() }
+        unsafe _ = curl_share_cleanup(share)
+        unsafe share = nil
         for socket in sockets.watched { loop.unwatch(socket) }
         sockets = SocketTable()
-        if let timer { loop.cancel(timer) }
-        timer = nil
         if let settleTimer { loop.cancel(settleTimer) }
         settleTimer = nil
         tellHandlers()

@@ -121,7 +121,6 @@ public actor Worker {
                 configuration: HTTPTransport.Configuration(
                     connectionsPerHostMax: options.capacity,
                     connectionsMax: options.capacity,
-                    connectionCacheMax: options.capacity,
                     waitingMax: options.capacity,
                     caFile: options.caFile
                 )

@@ -125,7 +125,7 @@ struct HTTP2OriginsTests {
                     }
                     while !transport.calls.values.allSatisfy(isOverdue) { usleep(1000) }
                     // libcurl's timer has its turn before ours.
-                    transport.act(socket: curlSocketTimeout, events: 0)
+                    transport.act(in: transport.pools[0], socket: curlSocketTimeout, events: 0)
                 }
             }
             #expect(recordings.allSatisfy { $0.code == .connectTimeout })

@@ -1,0 +1,131 @@
+import CoreTypes
+import EventLoop
+import Synchronization
+import Testing
+
+@testable import HTTPTransport
+
+@Suite struct PoolChoiceTests {
+    @Test func aCallGoesToThePoolWhereAConnectionWasLeftLast() {
+        var choice = PoolChoice(callsPerPoolMax: 2)
+        let first = (0..<5).map { _ in choice.begin(origin: "a") }
+        #expect(first == [0, 0, 1, 1, 2])
+        choice.end(1, origin: "a", leavesConnection: true)
+        choice.end(0, origin: "a", leavesConnection: true)
+        choice.end(2, origin: "a", leavesConnection: false)
+        #expect(choice.isEmpty(2) && !choice.isEmpty(1))
+        let second = (0..<3).map { _ in choice.begin(origin: "a") }
+        #expect(second == [0, 1, 2])
+    }
+
+    @Test func aPoolWithRoomIsTakenWhereNoConnectionIsLeft() {
+        var choice = PoolChoice(callsPerPoolMax: 2)
+        for _ in 0..<4 { _ = choice.begin(origin: "a") }
+        choice.end(1, origin: "a", leavesConnection: true)
+        choice.end(0, origin: "a", leavesConnection: false)
+        let other = choice.begin(origin: "b")
+        let same = choice.begin(origin: "a")
+        #expect(other == 0 && same == 1)
+    }
+
+    @Test func whatIsLeftInAFullPoolOrAClosedOneIsNotWaitedFor() {
+        var choice = PoolChoice(callsPerPoolMax: 2)
+        for _ in 0..<4 { _ = choice.begin(origin: "a") }
+        choice.end(0, origin: "a", leavesConnection: true)
+        // The room in pool 0 goes to another origin.
+        let other = choice.begin(origin: "b")
+        let third = choice.begin(origin: "a")
+        #expect(other == 0 && third == 2)
+        choice.end(1, origin: "a", leavesConnection: true)
+        choice.end(0, origin: "b", leavesConnection: false)
+        choice.forget(1)
+        let fourth = choice.begin(origin: "a")
+        #expect(fourth == 0)
+    }
+
+    @Test(arguments: [(1, 1), (499, 499), (500, 500), (501, 251), (1000, 500), (5000, 500), (100_000, 500)])
+    func poolsAreOfEqualSize(calls: Int, size: Int) {
+        let configuration = HTTPTransport.Configuration(connectionsMax: calls)
+        #expect(configuration.connectionsPerPoolMax == size)
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct PoolTests {
+    /// Twenty calls at once, none of which is answered before all have come; then twenty more on the same connections.
+    @Test func connectionsAreUsedAgainInEveryPool() async throws {
+        let count = 20
+        let waves = (0..<3).map { _ in Gate() }
+        let arrived = Mutex(0)
+        let server = ScriptedServer { connection in
+            for gate in waves {
+                guard connection.readRequest() != nil else { return }
+                let number = arrived.withLock { number in
+                    number += 1
+                    return number
+                }
+                if number % count == 0 { gate.open() }
+                gate.wait()
+                connection.respond()
+            }
+            _ = connection.waitForClose()
+        }
+        defer { server.stop() }
+        var configuration = HTTPTransport.Configuration.isolated()
+        configuration.connectionsMax = count
+        configuration.callsPerPoolMax = 4
+        try await withDriver(configuration) { driver in
+            for _ in waves {
+                let recordings = await driver.recordTogether(post(server.url()), count: count)
+                #expect(recordings.allSatisfy { $0.head?.status == 200 })
+                #expect(await driver.run { $0.pools.count } == 5)
+            }
+        }
+        #expect(server.connections == count)
+        #expect(server.requests.count == waves.count * count)
+    }
+
+    /// The server sees the end of a connection that no call can use any more, without a further call.
+    @Test func connectionsThatNobodyUsesAreClosed() async throws {
+        let (closed, sink) = AsyncStream<Int>.makeStream()
+        let server = ScriptedServer { connection in
+            connection.serve()
+            sink.yield(connection.number)
+        }
+        defer { server.stop() }
+        var configuration = HTTPTransport.Configuration.isolated()
+        configuration.idlePoolTime = .milliseconds(50)
+        try await withDriver(configuration) { driver in
+            for _ in 0..<2 {
+                #expect(await driver.record(post(server.url())).head?.status == 200)
+                for await _ in closed { break }
+            }
+        }
+        #expect(server.connections == 2)
+    }
+
+    /// A call that takes longer than a pool without calls is kept.
+    @Test func aPoolWithACallIsNotClosed() async throws {
+        let gate = Gate()
+        let server = ScriptedServer { connection in
+            _ = connection.readRequest()
+            connection.respond()
+            _ = connection.readRequest()
+            gate.wait()
+            connection.respond()
+            _ = connection.waitForClose()
+        }
+        defer { server.stop() }
+        var configuration = HTTPTransport.Configuration.isolated()
+        configuration.idlePoolTime = .milliseconds(100)
+        try await withDriver(configuration) { driver in
+            let loop = driver.loop
+            let recordings = await driver.recordTogether(post(server.url()), count: 1)
+            #expect(recordings.first?.head?.status == 200)
+            // In the same turn: the pool is to be closed while this call is in it.
+            let late = await driver.recordTogether(post(server.url()), count: 1) { _ in
+                loop.schedule(at: loop.now().advanced(by: .milliseconds(300))) { gate.open() }
+            }
+            #expect(late.first?.head?.status == 200)
+        }
+    }
+}

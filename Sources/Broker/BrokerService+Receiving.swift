@@ -49,20 +49,24 @@ extension BrokerService {
             pid: peer.pid == 0 ? nil : peer.pid
         )
         if let former = agents.enter(connection, entry) { agentGone(former) }
+        // Its end was seen before its first message was read.
+        if agents[connection]?.descriptor == nil { agentEnded(connection) }
         return .user(peer.uid)
     }
 
     func agentConnection(_ event: MonitorEvent) {
         switch event.kind {
-        case .disconnected, .accepted:
-            guard let connection = agents.end(descriptor: CInt(event.value)) else { return }
-            // What it had sent before it left still counts.
-            after({ $0.drainAgents() }, then: { $0.agentGone(connection) })
-        case .acceptFailed:
-            connectionRefused()
-        default:
-            break
+        case .accepted: agentEnded(agents.begin(descriptor: CInt(event.value)))
+        case .disconnected: agentEnded(agents.end(descriptor: CInt(event.value)))
+        case .acceptFailed: connectionRefused()
+        default: break
         }
+    }
+
+    private func agentEnded(_ connection: ConnectionID?) {
+        guard let connection else { return }
+        // What it had sent before it left still counts.
+        after({ $0.drainAgents() }, then: { $0.agentGone(connection) })
     }
 
     private func agentGone(_ connection: ConnectionID) {
@@ -123,15 +127,17 @@ extension BrokerService {
 
     func workerConnection(_ event: MonitorEvent) {
         switch event.kind {
-        case .disconnected, .accepted:
-            guard let connection = workers.end(descriptor: CInt(event.value)) else { return }
-            // Later, because this may be inside the handler of another worker's message.
-            after({ _ in false }, then: { $0.process(.workerDisconnected(connection)) })
-        case .acceptFailed:
-            connectionRefused()
-        default:
-            break
+        case .accepted: workerEnded(workers.begin(descriptor: CInt(event.value)))
+        case .disconnected: workerEnded(workers.end(descriptor: CInt(event.value)))
+        case .acceptFailed: connectionRefused()
+        default: break
         }
+    }
+
+    private func workerEnded(_ connection: ConnectionID?) {
+        guard let connection else { return }
+        // Later, because this may be inside the handler of another worker's message.
+        after({ _ in false }, then: { $0.process(.workerDisconnected(connection)) })
     }
 
     /// The program takes no connection beyond its descriptors; peers try again and again.

@@ -7,6 +7,7 @@ import Dispatch
 struct Connections {
     /// What is known of a connection.
     struct Entry {
+        /// Nil when the connection has ended.
         var descriptor: CInt?
         var uid: UInt32
         var pid: Int32?
@@ -15,6 +16,8 @@ struct Connections {
 
     private(set) var entries: [ConnectionID: Entry] = [:]
     private var byDescriptor: [CInt: ConnectionID] = [:]
+    /// Descriptors whose last connection has ended: what still comes from one of them is of a peer that is gone.
+    private var ended: Set<CInt> = []
 
     subscript(_ connection: ConnectionID) -> Entry? {
         get { entries[connection] }
@@ -28,16 +31,29 @@ struct Connections {
     func user(of connection: ConnectionID) -> UInt32? { entries[connection]?.uid }
 
     /// Enters a connection at its first message. Gives the connection whose descriptor it has taken over, if that one's
-    /// end was not seen yet.
+    /// end was not seen yet. A connection that has ended already is entered without a descriptor: nothing more will tell
+    /// of its end.
     mutating func enter(_ connection: ConnectionID, _ entry: Entry) -> ConnectionID? {
         entries[connection] = entry
         guard let descriptor = entry.descriptor else { return nil }
+        guard !ended.contains(descriptor) else {
+            entries[connection]?.descriptor = nil
+            return nil
+        }
         let former = byDescriptor.updateValue(connection, forKey: descriptor)
         return former == connection ? nil : former
     }
 
-    /// A connection of this descriptor ended, or a new one has it: gives the one that it was.
+    /// A new connection has this descriptor: gives the one that had it, if that one's end was not seen.
+    mutating func begin(descriptor: CInt) -> ConnectionID? {
+        let former = end(descriptor: descriptor)
+        ended.remove(descriptor)
+        return former
+    }
+
+    /// The connection of this descriptor ended: gives it, if it had said anything.
     mutating func end(descriptor: CInt) -> ConnectionID? {
+        ended.insert(descriptor)
         guard let connection = byDescriptor.removeValue(forKey: descriptor) else { return nil }
         entries[connection]?.descriptor = nil
         return connection

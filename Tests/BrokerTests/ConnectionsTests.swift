@@ -43,4 +43,26 @@ import Testing
         let found8 = connections.end(descriptor: 7)
         #expect(found8 == nil)
     }
+
+    @Test func aConnectionThatHasEndedBeforeItSaidAnythingHasNoDescriptor() {
+        var connections = Connections()
+        let unknown = connections.end(descriptor: 7)
+        #expect(unknown == nil)
+        let former = connections.enter(first, entry(7))
+        #expect(former == nil)
+        #expect(connections.contains(first) && connections[first]?.descriptor == nil)
+        let older = connections.begin(descriptor: 7)
+        #expect(older == nil)
+        let none = connections.enter(second, entry(7))
+        #expect(none == nil)
+        #expect(connections[second]?.descriptor == 7)
+    }
+
+    @Test func aNewConnectionTellsOfTheEndThatWasNotSeen() {
+        var connections = Connections()
+        let found1 = connections.enter(first, entry(7))
+        let found2 = connections.begin(descriptor: 7)
+        #expect(found1 == nil && found2 == first)
+        #expect(connections[first]?.descriptor == nil)
+    }
 }

@@ -1,0 +1,36 @@
+import EventLoop
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Broker
+
+/// An agent that goes at once is gone, whatever the broker hears of first: its end, or its only message.
+@Suite(.timeLimit(.minutes(2))) struct DisconnectTests {
+    @Test(arguments: ["queued", "cancelled"]) func theEndOfAnAgentThatSaidOneThingIsSeen(outcome: String) async throws {
+        try await TestBus.run { bus in
+            let agent = try await bus.agent()
+            let isCancelled = outcome == "cancelled"
+            let header = #"{"durability":"memory","cancel_on_disconnect":\#(isCancelled)}"#
+            // The broker hears of nothing until the connection is over.
+            let held = Mutex(true)
+            bus.brokerLoop.execute { while held.withLock({ $0 }) { usleep(500) } }
+            try await agent.send("REQUEST", "r1", header, ["{}"])
+            while try bus.connectionCount() == 0 { try await Task.sleep(for: .milliseconds(1)) }
+            await agent.close()
+            while try bus.connectionCount() > 0 { try await Task.sleep(for: .milliseconds(1)) }
+            held.withLock { $0 = false }
+
+            let asking = try await bus.agent()
+            // The request may not have been read yet.
+            var verb: String?
+            repeat {
+                try await asking.send("GET", "r1", "", [])
+                verb = await asking.nextVerb()
+            } while verb == "ERROR" || isCancelled && verb == "STATE"
+            #expect(verb == (isCancelled ? "FAILURE" : "STATE"))
+            await asking.close()
+            bus.broker.stop()
+        }
+    }
+}

@@ -10,7 +10,7 @@ public import CoreTypes
 ///
 /// States: idle → asking ⇄ holding, asking → calling → (backing off →) asking, and from each of them → ended.
 public struct CallEngine: Sendable {
-    private enum State: Sendable {
+    enum State: Sendable {
         /// Before `start`.
         case idle
         /// Waits for `GO` or `NOGO`.
@@ -32,19 +32,19 @@ public struct CallEngine: Sendable {
     /// The end of the request's time: no wait and no attempt reaches beyond it.
     public let deadline: Moment
     /// What happened so far. Its last entry is new when a step followed the end of an attempt.
-    public private(set) var trail: Trail
+    public internal(set) var trail: Trail
 
     /// Shortest wait before the broker is asked again, so that a `NOGO` without a wait is no busy loop.
     public static let holdMin: Duration = .milliseconds(100)
 
-    private let delivery: UInt32
-    private var state = State.idle
-    private var started: Moment?
-    private var link = 0
-    private var modelAttempts = 0
-    private var attemptNext: UInt32
-    private var contextWindowTooSmall: Int?
-    private var shown: (model: ModelName, failure: AttemptFailure)?
+    let delivery: UInt32
+    var state = State.idle
+    var started: Moment?
+    var link = 0
+    var modelAttempts = 0
+    var attemptNext: UInt32
+    var contextWindowTooSmall: Int?
+    var shown: (model: ModelName, failure: AttemptFailure)?
 
     /// Makes the engine of one delivery.
     ///
@@ -164,7 +164,7 @@ public struct CallEngine: Sendable {
         return ask(now: now)
     }
 
-    private mutating func ask(now: Moment) -> CallStep {
+    mutating func ask(now: Moment) -> CallStep {
         guard now < deadline else { return .finish(expired(now: now)) }
         let plan = AttemptPlan(
             attempt: attemptNext,
@@ -207,206 +207,5 @@ public struct CallEngine: Sendable {
             move(to: next)
             return ask(now: now)
         }
-    }
-
-    // MARK: Decisions
-
-    private mutating func failed(
-        _ failure: AttemptFailure,
-        plan: AttemptPlan,
-        since: Moment,
-        now: Moment,
-        random: inout some RandomNumberGenerator
-    ) -> CallStep {
-        if shown == nil || shown?.model == plan.model { shown = (plan.model, failure) }
-        guard now < deadline else {
-            // A timer that the deadline had cut short says nothing against the model.
-            let cut = failure.failureClass == .localTimeout
-            append(
-                plan,
-                since: since,
-                now: now,
-                failureClass: cut ? .deadline : failure.failureClass,
-                status: failure.httpStatus
-            )
-            return .finish(expired(now: now))
-        }
-        let rule = policy.classes[failure.failureClass]
-        var deadlineBarred = false
-        if mayRetry(failure, rule: rule) {
-            let wait = max(policy.backoff(after: modelAttempts, random: &random), failure.hint ?? .zero)
-            let until = now.advanced(by: wait)
-            if until < deadline {
-                append(
-                    plan,
-                    since: since,
-                    now: now,
-                    failureClass: failure.failureClass,
-                    status: failure.httpStatus,
-                    next: .retry,
-                    wait: wait
-                )
-                state = .backingOff(since: now, until: until)
-                return .wait(until: until)
-            }
-            deadlineBarred = true
-        }
-        if failure.failureClass == .contextLength, rule.nextModel == .largerWindow,
-            let window = chain.links[link].facts.contextWindow
-        {
-            contextWindowTooSmall = max(contextWindowTooSmall ?? 0, window)
-        }
-        let (next, skipped) = mayMove(rule) ? nextLink(from: link + 1) : (nil, [])
-        append(
-            plan,
-            since: since,
-            now: now,
-            failureClass: failure.failureClass,
-            status: failure.httpStatus,
-            next: next == nil ? .end : .fallback
-        )
-        trail.append(contentsOf: skipped)
-        guard let next else {
-            return .finish(deadlineBarred ? expired(now: now) : allFailed(now: now))
-        }
-        move(to: next)
-        return ask(now: now)
-    }
-
-    private func mayRetry(_ failure: AttemptFailure, rule: ClassRule) -> Bool {
-        let attemptsMax = min(
-            chain.links[link].facts.attemptsMax ?? policy.attemptsPerModel,
-            rule.attemptsMax ?? .max
-        )
-        guard modelAttempts < attemptsMax, (failure.hint ?? .zero) <= policy.hintCap else { return false }
-        return switch rule.sameModel {
-        case .never: false
-        case .advised: failure.sameModelAdvice == true
-        case .always: failure.sameModelAdvice != false
-        }
-    }
-
-    private func mayMove(_ rule: ClassRule) -> Bool {
-        switch rule.nextModel {
-        case .never: false
-        case .afterFallback: link > 0
-        case .largerWindow, .always: true
-        }
-    }
-
-    /// The first model from `start` on that can be called, and the entries of those passed over.
-    private func nextLink(from start: Int) -> (Int?, [TrailEntry]) {
-        var skipped: [TrailEntry] = []
-        for index in start..<max(start, chain.links.count) {
-            let candidate = chain.links[index]
-            if let reason = candidate.facts.skip {
-                skipped.append(.skipped(model: candidate.name, reason: reason))
-            } else if let tooSmall = contextWindowTooSmall, let window = candidate.facts.contextWindow,
-                window <= tooSmall
-            {
-                skipped.append(.skipped(model: candidate.name, reason: .contextWindow))
-            } else {
-                return (index, skipped)
-            }
-        }
-        return (nil, skipped)
-    }
-
-    private mutating func move(to next: Int) {
-        link = next
-        modelAttempts = 0
-    }
-
-    // MARK: Ends
-
-    private mutating func end(_ outcome: CallOutcome) -> CallOutcome {
-        state = .ended
-        return outcome
-    }
-
-    private mutating func cancelled(now: Moment) -> CallOutcome {
-        end(.failure(CallFailure(.cancelled, message: "the agent cancelled the request", meta: meta(now: now))))
-    }
-
-    /// The chain is at its end: the primary's last failure is shown, or that of the first model that was called.
-    private mutating func allFailed(now: Moment) -> CallOutcome {
-        guard let shown else { return nothingToCall(now: now) }
-        return end(
-            .failure(
-                CallFailure(
-                    shown.failure.failureClass,
-                    message: shown.failure.message,
-                    model: shown.model,
-                    httpStatus: shown.failure.httpStatus,
-                    providerError: shown.failure.providerError,
-                    retryAfter: shown.failure.hint,
-                    meta: meta(now: now)
-                )
-            )
-        )
-    }
-
-    private mutating func expired(now: Moment) -> CallOutcome {
-        var message = "the deadline leaves no time for another attempt or wait"
-        if let shown {
-            message += "; \(shown.model) had failed with \(shown.failure.failureClass.rawValue)"
-        }
-        return end(.failure(CallFailure(.deadline, message: message, model: shown?.model, meta: meta(now: now))))
-    }
-
-    /// No model was left that may be called, and the broker or configuration is the reason for the last of them.
-    private mutating func nothingToCall(now: Moment) -> CallOutcome {
-        if shown != nil { return allFailed(now: now) }
-        let skipped = trail.entries.compactMap { entry -> (ModelName, SkipReason)? in
-            if case .skipped(let model, let reason) = entry { (model, reason) } else { nil }
-        }
-        let reasons = skipped.map { "\($0.0): \($0.1.rawValue)" }.joined(separator: ", ")
-        let failureClass: FailureClass =
-            switch skipped.first?.1 {
-            case .laneWait: .rateLimited
-            case .unknownModel: .unknownModel
-            case .noKey, .contextWindow, nil: .noKey
-            }
-        return end(
-            .failure(
-                CallFailure(failureClass, message: "no model could be called (\(reasons))", meta: meta(now: now))
-            )
-        )
-    }
-
-    // MARK: Records
-
-    private func meta(now: Moment, reply: ReplySummary? = nil) -> CallMeta {
-        CallMeta(
-            trail: trail,
-            deliveries: Int(delivery),
-            spent: started.map { max(.zero, $0.duration(to: now)) } ?? .zero,
-            reply: reply
-        )
-    }
-
-    private mutating func append(
-        _ plan: AttemptPlan,
-        since: Moment,
-        now: Moment,
-        failureClass: FailureClass? = nil,
-        status: Int? = nil,
-        next: AttemptRecord.Next = .end,
-        wait: Duration = .zero
-    ) {
-        trail.append(
-            .attempt(
-                AttemptRecord(
-                    attempt: plan.attempt,
-                    model: plan.model,
-                    failureClass: failureClass,
-                    httpStatus: status,
-                    next: next,
-                    wait: wait,
-                    started: (started ?? since).duration(to: since),
-                    duration: max(.zero, since.duration(to: now))
-                )
-            )
-        )
     }
 }

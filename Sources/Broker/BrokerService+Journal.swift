@@ -20,7 +20,9 @@ extension BrokerService {
             return wall
         }
         var journal = try SQLiteJournal.open(path: path, settings: settings.journal)
-        let state = try journal.recover(now: wall, digest: { BodyDigest().hash($0) })
+        let clock = journal.clock
+        let time = clock.now()
+        let state = try journal.recover(now: time, digest: { BodyDigest().hash($0) })
         let epoch = try journal.begin(epoch: wall)
         for words in [journal.setAside, journal.passedOver].compactMap(\.self) { log(words) }
         configuration.epoch = epoch
@@ -28,7 +30,8 @@ extension BrokerService {
         dispatcher = Dispatcher(configuration: configuration, now: loop.now())
         journalByteCount = journal.byteCount
         if let last = state.numberLast { dispatcher.restore(numberLast: last, epochLast: state.epochLast) }
-        restore(state.withoutFuture(now: wall, dedup: configuration.dedup), wall: wall)
+        restore(state.withoutFuture(now: time, dedup: configuration.dedup), time: time)
+        journalClock = clock
         self.journal = try JournalWriter(journal: journal) { report in
             self.loop.execute { self.assumeIsolated { $0.take(report) } }
         }
@@ -47,9 +50,10 @@ extension BrokerService {
         writeUnwritten()
     }
 
-    private func restore(_ state: RecoveredState, wall: Int64) {
+    /// - Parameter time: Now, by the journal's clock.
+    private func restore(_ state: RecoveredState, time: Int64) {
         let now = loop.now()
-        func moment(_ time: Int64) -> Moment { now.advanced(by: .milliseconds(time - wall)) }
+        func moment(_ past: Int64) -> Moment { now.advanced(by: .milliseconds(past - time)) }
         for tombstone in state.tombstones {
             dispatcher.restoreForgotten(
                 tombstone.key,
@@ -95,15 +99,15 @@ extension BrokerService {
     }
 
     func write(_ mark: JournalMark, _ ticket: JournalTicket) {
-        precondition(journal != nil, "a broker without a journal was told to write to it")
-        unwritten.append(JournalWriter.Item(entry(mark, wall: UnixClock.milliseconds()), ticket: ticket))
+        guard let journalClock else { preconditionFailure("a broker without a journal was told to write to it") }
+        unwritten.append(JournalWriter.Item(entry(mark, at: journalClock.now()), ticket: ticket))
     }
 
     /// Hands the journal what the messages of this turn led to. After all that does not wait for it was sent: to wake the
     /// writer's thread takes time, and nobody waits for it longer than for the disk.
     func writeUnwritten() { journal?.append(&unwritten) }
 
-    private func entry(_ mark: JournalMark, wall: Int64) -> JournalEntry {
+    private func entry(_ mark: JournalMark, at time: Int64) -> JournalEntry {
         switch mark {
         case .accepted(let job, let facts):
             guard let body = store.body(of: job) else { preconditionFailure("job \(job) has no body to write") }
@@ -114,8 +118,8 @@ extension BrokerService {
                     header: facts.header,
                     bodyHash: facts.body.hash,
                     body: body,
-                    acceptedAt: wall,
-                    expiresAt: wall + facts.header.deadline.wholeMilliseconds,
+                    acceptedAt: time,
+                    expiresAt: time + facts.header.deadline.wholeMilliseconds,
                     ttl: facts.ttl
                 )
             )
@@ -125,9 +129,9 @@ extension BrokerService {
             return .died(job, deaths: deaths)
         case .ended(let job, let brokerClass):
             guard let terminal = store.terminal(of: job) else { preconditionFailure("job \(job) has no terminal") }
-            return .ended(job, terminal, class: brokerClass, at: wall)
+            return .ended(job, terminal, class: brokerClass, at: time)
         case .forgotten(let job, let remember):
-            return .forgotten(job, rememberedUntil: wall + remember.wholeMilliseconds)
+            return .forgotten(job, rememberedUntil: time + remember.wholeMilliseconds)
         }
     }
 

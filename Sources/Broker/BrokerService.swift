@@ -19,6 +19,8 @@ public actor BrokerService {
     var dispatcher: Dispatcher
     var store = MemoryJobStore()
     var journal: JournalWriter?
+    /// Tells the time of what is written to the journal.
+    var journalClock: JournalClock?
     /// Bytes of the journal on disk.
     var journalByteCount = 0
     var lastAdmission = JournalAdmission.open

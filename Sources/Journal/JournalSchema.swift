@@ -2,7 +2,7 @@ import SQLite
 
 /// The tables of a journal, as the steps that lead to them: step `n` brings a file of version `n` to version `n + 1`.
 ///
-/// Times are Unix milliseconds. A job's row stays small and its bytes are in `content`, so that marks do not rewrite
+/// Times are Unix milliseconds by the ``JournalClock``, which `meta` keeps. A job's row stays small and its bytes are in `content`, so that marks do not rewrite
 /// them; nothing has a second index, because the broker finds ids in its memory.
 struct JournalSchema: Sendable {
     /// `Udjr`: tells a journal from other SQLite files.
@@ -32,6 +32,10 @@ struct JournalSchema: Sendable {
         """,
         """
         CREATE TABLE death (number INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+        """,
+        """
+        ALTER TABLE meta ADD COLUMN boot TEXT NOT NULL DEFAULT '';
+        ALTER TABLE meta ADD COLUMN clock_origin INTEGER NOT NULL DEFAULT 0;
         """,
     ])
 

@@ -34,11 +34,14 @@ extension SQLiteJournal {
 
     private mutating func writeEpoch(_ proposed: Int64) throws(JournalError) -> Int64 {
         defer { notePlace() }
+        let clock = clock
         return try withStatements { (statements) throws(SQLiteError) in
             let last = try statements.connection.integer("SELECT epoch FROM meta") ?? 0
             let epoch = max(proposed, last + 1)
-            let update = try statements.connection.prepare("UPDATE meta SET epoch = ?, closed = 0")
-            try update.run(.integer(epoch))
+            let update = try statements.connection.prepare(
+                "UPDATE meta SET epoch = ?, closed = 0, boot = ?, clock_origin = ?"
+            )
+            try update.run(.integer(epoch), .text(clock.boot), .integer(clock.origin))
             return epoch
         }
     }

@@ -70,6 +70,14 @@ extension SQLiteJournal {
         guard verdict == "ok" else { throw JournalError(.corrupt, "the check found: \(verdict)") }
     }
 
+    /// The clock of what was written so far; nil when nothing was, or when it cannot be read, of which recovery will tell.
+    static func storedClock(_ connection: Connection) -> JournalClock? {
+        guard let meta = try? connection.prepare("SELECT boot, clock_origin FROM meta WHERE id = 0") else { return nil }
+        defer { meta.reset() }
+        guard (try? meta.step()) == true else { return nil }
+        return JournalClock(boot: meta.text(0), origin: meta.integer(1))
+    }
+
     private static func translating<Result>(
         _ file: JournalFile,
         _ body: () throws(SQLiteError) -> Result

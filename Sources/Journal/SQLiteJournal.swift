@@ -22,6 +22,8 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
     public let path: String
     /// How it is kept.
     public let settings: JournalSettings
+    /// Tells the time of what is written and read from now on.
+    public private(set) var clock = JournalClock.continuing(nil)
     /// Where a damaged file, or what was left of one, was moved, and why, to be told to the operator; nil when there was none.
     public private(set) var setAside: String?
     /// Which rows were damaged or passed over at recovery, and what follows, to be told to the operator; nil when all could be
@@ -66,6 +68,7 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
             reserve.giveUp()
             try start()
         }
+        clock = JournalClock.continuing(statements.flatMap { Self.storedClock($0.connection) })
     }
 
     /// Makes the file if there is none, and connects.

@@ -1,7 +1,6 @@
 import BusProtocol
 import CoreTypes
 import EventLoop
-import Glibc
 
 /// The part of ``JournalWriter`` that lives on its thread.
 final class WriterCore: @unchecked Sendable {
@@ -19,6 +18,7 @@ final class WriterCore: @unchecked Sendable {
     private let loop: EventLoop
     private let inbox: JournalInbox
     private let deliver: @Sendable (JournalReport) -> Void
+    private let clock: JournalClock
     /// Nil after the end.
     private var journal: SQLiteJournal?
     /// What is not on the disk, in order.
@@ -48,6 +48,7 @@ final class WriterCore: @unchecked Sendable {
         self.loop = loop
         self.inbox = inbox
         self.deliver = deliver
+        clock = journal.clock
         self.journal = consume journal
     }
 
@@ -110,7 +111,7 @@ final class WriterCore: @unchecked Sendable {
         }
         let entries = queue[..<count].map(\.entry)
         do throws(JournalError) {
-            try journal?.commit(entries, now: Self.unixMilliseconds())
+            try journal?.commit(entries, now: clock.now())
         } catch {
             if SQLiteJournal.mayBeWhole(error) {
                 isTailOpen = isTailOpen || entries.contains { if case .accepted = $0 { true } else { false } }
@@ -270,11 +271,5 @@ final class WriterCore: @unchecked Sendable {
             inbox.closingError = error
         }
         loop.shutDown()
-    }
-
-    private static func unixMilliseconds() -> Int64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

@@ -89,7 +89,7 @@ struct JournalFileTests {
         let error = failure()
         #expect(error?.code == .newer)
         #expect(error?.isTransient == false)
-        #expect(error?.message.contains("version 9 of the journal's tables, and this program knows 2") == true)
+        #expect(error?.message.contains("version 9 of the journal's tables, and this program knows 3") == true)
         #expect(File.read(path) == bytes)
     }
 
@@ -224,7 +224,12 @@ struct JournalFileTests {
             try journal.commit([.accepted(.sample(1))], now: 0)
             try journal.close()
         }
-        do { try Connection(path: path, access: .readWrite).execute("DROP TABLE death; PRAGMA user_version = 1") }
+        do {
+            try Connection(path: path, access: .readWrite).execute(
+                "DROP TABLE death; ALTER TABLE meta DROP COLUMN boot; ALTER TABLE meta DROP COLUMN clock_origin; "
+                    + "PRAGMA user_version = 1"
+            )
+        }
         var twin = MemoryJournal()
         twin.commit([.accepted(.sample(1)), .died(JobNumber(1), deaths: 2)], now: 0)
         var journal = try SQLiteJournal.open(path: path, settings: SQLiteJournalTests.settings)
@@ -255,7 +260,7 @@ struct JournalFileTests {
         _ = consume later
         let error = failure()
         #expect(error?.code == .newer)
-        #expect(error?.message.contains("version 3") == true)
+        #expect(error?.message.contains("version 4") == true)
     }
 
     @Test func theOtherPlaceOfTombstonesMovesWhenAllOfThemDo() {

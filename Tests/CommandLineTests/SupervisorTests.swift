@@ -14,6 +14,9 @@ private let second = Child(role: .worker, number: 2)
 
 /// A supervisor in virtual time.
 private struct Stage {
+    /// Who ends after the workers is told of the stop.
+    static let announced = [broker, collector].map { Supervisor.Effect.signal($0, SignalSource.quiet) }
+
     var supervisor: Supervisor
     var now = Moment.zero
 
@@ -116,7 +119,8 @@ private struct Stage {
         var stage = Stage(hasMock: true)
         _ = stage.on(.start)
         _ = stage.on(.ready(mock))
-        #expect(stage.on(.ended(broker, .status(status.rawValue))) == [.signal(mock, SIGTERM)])
+        let effects = stage.on(.ended(broker, .status(status.rawValue)))
+        #expect(effects == [.signal(mock, SignalSource.quiet), .signal(mock, SIGTERM)])
         #expect(stage.on(.ended(mock, .status(0))) == [.finish(status)])
     }
 
@@ -149,7 +153,8 @@ private struct Stage {
         var stage = Stage.running(hasMock: true)
         #expect(
             stage.on(.stopRequested) == [
-                .signal(broker, SignalSource.quiet), .signal(first, SIGTERM), .signal(second, SIGTERM),
+                .signal(mock, SignalSource.quiet), .signal(broker, SignalSource.quiet),
+                .signal(collector, SignalSource.quiet), .signal(first, SIGTERM), .signal(second, SIGTERM),
             ]
         )
         #expect(stage.on(.ended(second, .status(0))) == [])
@@ -162,7 +167,7 @@ private struct Stage {
 
     @Test func patienceEndsInASecondSignalAndThenInAKill() {
         var stage = Stage.running(workers: 1)
-        #expect(stage.on(.stopRequested) == [.signal(broker, SignalSource.quiet), .signal(first, SIGTERM)])
+        #expect(stage.on(.stopRequested) == Stage.announced + [.signal(first, SIGTERM)])
         #expect(stage.wait() == [.signal(first, SIGTERM)])
         #expect(stage.now == Moment.zero.advanced(by: .seconds(20)))
         #expect(stage.wait() == [.signal(first, SIGKILL)])
@@ -200,7 +205,7 @@ private struct Stage {
     @Test func aChildThatRestsIsNotStartedAfterAStop() {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.ended(first, .signal(SIGKILL)))
-        #expect(stage.on(.stopRequested) == [.signal(broker, SignalSource.quiet), .signal(broker, SIGTERM)])
+        #expect(stage.on(.stopRequested) == Stage.announced + [.signal(broker, SIGTERM)])
         _ = stage.on(.ended(broker, .status(0)))
         #expect(stage.on(.ended(collector, .status(0))) == [.finish(.ok)])
     }
@@ -217,7 +222,8 @@ private struct Stage {
     @Test func aBrokerThatIsDownIsStartedForTheWorkersThatDrain() {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.ended(broker, .signal(SIGKILL)))
-        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM), .spawn(broker)])
+        let announced = Supervisor.Effect.signal(collector, SignalSource.quiet)
+        #expect(stage.on(.stopRequested) == [announced, .signal(first, SIGTERM), .spawn(broker)])
         #expect(stage.on(.ready(broker)) == [.signal(broker, SignalSource.quiet)])
         #expect(stage.on(.ended(first, .status(0))) == [.signal(broker, SIGTERM)])
         #expect(stage.on(.ended(broker, .status(0))) == [.signal(collector, SIGTERM)])
@@ -237,7 +243,8 @@ private struct Stage {
         var stage = Stage.running(workers: 1)
         _ = stage.on(.ended(broker, .signal(SIGKILL)))
         #expect(stage.wait() == [.spawn(broker)])
-        #expect(stage.on(.stopRequested) == [.signal(first, SIGTERM)])
+        let announced = Supervisor.Effect.signal(collector, SignalSource.quiet)
+        #expect(stage.on(.stopRequested) == [announced, .signal(first, SIGTERM)])
         #expect(stage.on(.ready(broker)) == [.signal(broker, SignalSource.quiet)])
     }
 
@@ -445,9 +452,7 @@ private struct Stage {
         _ = stage.on(.renewalRequested)
         _ = stage.on(.ready(first))
         #expect(
-            stage.on(.stopRequested) == [
-                .signal(broker, SignalSource.quiet), .signal(first, SIGTERM), .signal(first.old, SIGTERM),
-            ]
+            stage.on(.stopRequested) == Stage.announced + [.signal(first, SIGTERM), .signal(first.old, SIGTERM)]
         )
         #expect(stage.on(.ended(first, .status(0))) == [])
         #expect(stage.wait() == [.signal(first.old, SIGTERM)])

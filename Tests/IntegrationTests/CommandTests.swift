@@ -128,9 +128,10 @@ import Testing
         try await bus.stop()
     }
 
-    @Test func controlCWithWorkInHandWaitsForTheWorkers() async throws {
+    /// Ctrl-C reaches `up` alone, a service manager's signal everybody.
+    @Test(arguments: ["up", "everybody"]) func aStopWithWorkInHandWaitsForTheWorkers(signalled: String) async throws {
         let bus = try await LiveBus(["--mock"])
-        try await bus.run("stop_with_work.py")
+        try await bus.run("stop_with_work.py", environment: ["SIGNALLED": signalled])
         try await bus.end()
     }
 }

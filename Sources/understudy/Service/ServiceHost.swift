@@ -20,8 +20,8 @@ enum StopUrgency: Sendable {
 
 /// Runs a service in the foreground: its loop, its signals, its readiness, its end.
 ///
-/// The first SIGINT, SIGQUIT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once. To a service that can renew
-/// itself, a SIGHUP that another process sent means that.
+/// The first SIGINT, SIGQUIT, SIGTERM or SIGHUP asks for a graceful end, the second for one at once; see ``StopRequests``. To a
+/// service that can renew itself, a SIGHUP that another process sent means that.
 enum ServiceHost {
     /// What a service answers to ``StopUrgency``; called on the loop's thread, `graceful` at most once and before `now`.
     typealias Stop = (StopUrgency) -> Void
@@ -165,12 +165,18 @@ final class ServiceControl: Sendable {
 
     /// Passes signals to `stop`. On the loop's thread.
     func listen(canRenew: Bool, _ stop: @escaping ServiceHost.Stop) throws(SystemError) {
-        var count = 0
-        _ = try SignalSource(loop: loop) { signal in
-            if signal.number == SignalSource.quiet { return stop(.quiet) }
-            if signal.number == SIGHUP, canRenew, signal.isFromProcess { return stop(.renew) }
-            count += 1
-            stop(count == 1 ? .graceful : .now)
+        var requests = StopRequests(supervisor: child.parent, canRenew: canRenew)
+        _ = try SignalSource(loop: loop) { [loop] signal in
+            switch requests.take(signal, now: loop.now()) {
+            case .nothing:
+                break
+            case .stop(let urgency):
+                stop(urgency)
+            case .wait:
+                loop.schedule(at: loop.now().advanced(by: StopRequests.moment)) {
+                    if case .stop(let urgency) = requests.momentIsOver() { stop(urgency) }
+                }
+            }
         }
     }
 }

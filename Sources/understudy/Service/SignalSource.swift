@@ -13,12 +13,14 @@ final class SignalSource {
         var number: CInt
         /// False when the kernel sent it: Ctrl-C, or the end of the terminal.
         var isFromProcess: Bool
+        /// The process that sent it; nil when the kernel did.
+        var sender: Int32?
     }
 
     /// Ctrl-C and Ctrl-\\, `kill`, the end of the terminal, and ``quiet``.
     static let signals: [CInt] = [SIGINT, SIGQUIT, SIGTERM, SIGHUP, quiet]
 
-    /// Asks a service to take nothing new and to go on with what it has: the end will follow.
+    /// Asks a service to take nothing new and to go on with what it has: the end will follow, and comes from the supervisor.
     static let quiet = SIGUSR1
 
     private let loop: EventLoop
@@ -68,6 +70,11 @@ final class SignalSource {
         let size = MemoryLayout<signalfd_siginfo>.size
         guard unsafe Glibc.read(descriptor, &information, size) == size else { return nil }
         // Codes above zero are the kernel's (sigaction(2), si_code).
-        return Signal(number: CInt(information.ssi_signo), isFromProcess: information.ssi_code <= 0)
+        let isFromProcess = information.ssi_code <= 0
+        return Signal(
+            number: CInt(information.ssi_signo),
+            isFromProcess: isFromProcess,
+            sender: isFromProcess ? Int32(truncatingIfNeeded: information.ssi_pid) : nil
+        )
     }
 }

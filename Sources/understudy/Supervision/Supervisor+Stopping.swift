@@ -37,9 +37,11 @@ extension Supervisor {
         for child in order where records[child]?.isAlive == false {
             if child != Self.broker || !isBrokerResting { records[child]?.phase = .gone }
         }
-        // From here on it rejects new requests, for there will be no worker for them. One that is not ready yet is told
-        // when it is: before, the signal would end it.
-        if isRunning(Self.broker) { effects.append(.signal(Self.broker, SignalSource.quiet)) }
+        // From here on the broker rejects new requests, for there will be no worker for them, and those that end after the
+        // workers leave their end to this. One that is not ready yet is told when it is: before, the signal would end it.
+        for child in order where child.role != .worker && isRunning(child) {
+            effects.append(.signal(child, SignalSource.quiet))
+        }
         goal = .stop(.worker, reminders: 0, next: now)
         advanceStop(now, &effects)
         // Without its wait, for the workers' time is short.

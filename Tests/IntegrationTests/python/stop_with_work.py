@@ -4,7 +4,7 @@ import os
 import signal
 import unittest
 
-from harness import UP, BusTest, chat, message, mock_counts, mock_port, new_id, wait_until
+from harness import UP, BusTest, chat, children, message, mock_counts, mock_port, new_id, wait_until
 
 
 class StopWithWork(BusTest):
@@ -16,7 +16,7 @@ class StopWithWork(BusTest):
         accepted = {peer.receive().id for _ in ids}
         self.assertEqual(accepted, ids)
         wait_until("calls under way", lambda: mock_counts(port)["total"] == len(ids), lambda: peer.socket.poll(5))
-        os.kill(UP, signal.SIGINT)
+        self.stop()
         # The signal takes a moment to reach the broker; what it accepted until then has to end as well.
         ended, late, rejected = set(), set(), None
         late.add(self.send_late(peer))
@@ -34,6 +34,19 @@ class StopWithWork(BusTest):
                     self.assertEqual(answer.header["symbol"], "stopping")
                     self.assertGreater(answer.header["retry_after_ms"], 0)
                     rejected = answer.id
+
+    def stop(self):
+        if os.environ["SIGNALLED"] == "up":
+            os.kill(UP, signal.SIGINT)
+            return
+        # Before their supervisor, which then signals them too; and it twice.
+        for role in ["worker", "collect", "broker", "mock"]:
+            found = children(role)
+            self.assertTrue(found, role)
+            for pid in found:
+                os.kill(pid, signal.SIGTERM)
+        for _ in range(2):
+            os.kill(UP, signal.SIGTERM)
 
     def send_late(self, peer):
         # On disk it could be left to the next broker.

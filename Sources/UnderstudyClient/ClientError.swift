@@ -56,6 +56,8 @@ public struct ClientError: Error, Hashable, Sendable, CustomStringConvertible {
     public var message: String
     /// What the broker answered; nil when it did not.
     public var answer: BusError?
+    /// True when the request never left this process: it cannot have run, nor been billed.
+    public internal(set) var wasNeverSent = false
 
     /// Makes an error.
     public init(_ code: Code, _ message: String, answer: BusError? = nil) {

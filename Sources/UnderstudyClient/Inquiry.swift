@@ -18,8 +18,6 @@ struct Inquiry {
 
     /// Wait for the answer before it is sent again.
     static let interval: Duration = .seconds(2)
-    /// Longest wait for an answer of a broker that is there.
-    static let waitMax: Duration = .seconds(30)
 
     /// Tells inquiries of the same key apart.
     let number: UInt64

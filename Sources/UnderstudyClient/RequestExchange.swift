@@ -99,6 +99,8 @@ struct RequestExchange {
     private var phase = Phase.offering(isSent: false)
     private var watch: ReachabilityWatch
     private var offers = 0
+    /// Offers that were made and have not turned out to be impossible.
+    private var offersSent = 0
     private var offeredAt = Moment.zero
     private var pauses = 0
     private var wasBlocked = false
@@ -170,13 +172,17 @@ struct RequestExchange {
         phase = .offering(isSent: true)
         offeredAt = now
         offers += 1
+        offersSent += 1
         let interval = min(Self.offerIntervalMax, Self.offerInterval * (1 << min(offers - 1, 10)))
         due = min(expiry, now.advanced(by: interval))
         return [.offer(deadline: max(left, Limits.deadline.lowerBound))]
     }
 
     private mutating func blocked(_ now: Moment) -> [Effect] {
-        if case .offering = phase { phase = .offering(isSent: false) }
+        if case .offering(isSent: true) = phase {
+            phase = .offering(isSent: false)
+            offersSent -= 1
+        }
         // The first look is at once, because nobody should wait long to hear of a wrong directory.
         due = wasBlocked ? now.advanced(by: Self.blockedInterval) : now
         wasBlocked = true
@@ -293,6 +299,8 @@ struct RequestExchange {
 
     private mutating func fail(_ error: ClientError) -> [Effect] {
         phase = .over
+        var error = error
+        error.wasNeverSent = origin == .own && offersSent == 0
         return [.end(.failed(error)), .forget]
     }
 

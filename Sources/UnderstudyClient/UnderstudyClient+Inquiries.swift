@@ -12,7 +12,7 @@ extension UnderstudyClient {
             let inquiry = Inquiry(
                 number: inquiriesMade,
                 message: message.encoded(),
-                giveUpAt: loop.now().advanced(by: Inquiry.waitMax),
+                giveUpAt: loop.now().advanced(by: configuration.answerPatience),
                 watch: ReachabilityWatch(patience: configuration.patience, path: path),
                 answer: answer
             )
@@ -45,7 +45,7 @@ extension UnderstudyClient {
         if let error = inquiries[key]?[index].watch.note(reachability(), now: now) {
             settle(key, .failure(error), number)
         } else if let inquiry = inquiries[key]?[index], now >= inquiry.giveUpAt {
-            let text = "a broker is at \(path), but did not answer within \(Inquiry.waitMax)"
+            let text = "a broker is at \(path), but did not answer within \(configuration.answerPatience)"
             settle(key, .failure(ClientError(.noAnswer, text)), number)
         } else {
             send(key, number)

@@ -20,6 +20,9 @@ public actor UnderstudyClient {
         public var directory: EndpointDirectory
         /// How long a call goes on while no broker is there; long enough for its restart.
         public var patience: Duration
+        /// How long the answer of a broker that is there is waited for, but for the outcome of a request, which has its
+        /// deadline.
+        public var answerPatience: Duration
         /// Most requests open at once; further ones fail with `tooMany`.
         public var openRequestsMax: Int
 
@@ -27,10 +30,12 @@ public actor UnderstudyClient {
         public init(
             directory: EndpointDirectory,
             patience: Duration = .seconds(15),
+            answerPatience: Duration = .seconds(30),
             openRequestsMax: Int = 100_000
         ) {
             self.directory = directory
             self.patience = patience
+            self.answerPatience = answerPatience
             self.openRequestsMax = openRequestsMax
         }
     }

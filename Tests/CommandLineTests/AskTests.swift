@@ -77,7 +77,7 @@ struct AskTests {
         #expect(ending == .status(2))
     }
 
-    @Test func theIDIsToldWhereTheBrokerMayHaveTheRequest() throws {
+    @Test func theIDIsToldWhereTheBrokerMayHaveTheRequest() async throws {
         let id = try #require(RequestID("r1"))
         for code in [ClientError.Code.noBroker, .noAnswer, .system] {
             let told = AskCommand.naming(id, in: ClientError(code, "the broker has ended"))
@@ -85,6 +85,10 @@ struct AskTests {
             #expect(told.message.contains("--id r1,"))
             #expect(told.code == code)
         }
+        // Nobody was there to take it.
+        let (text, ending) = await (try Program(["ask", "--directory", "/nowhere", "Hi"])).end()
+        #expect(ending == .status(CommandStatus.unreachable.rawValue), "\(text)")
+        #expect(!text.joined().contains("billed"), "\(text)")
         for code in [ClientError.Code.rejected, .refused, .tooLarge] {
             #expect(AskCommand.naming(id, in: ClientError(code, "no")).message == "no")
         }

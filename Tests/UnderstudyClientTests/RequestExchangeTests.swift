@@ -38,6 +38,11 @@ struct RequestExchangeTests {
         return nil
     }
 
+    private func wasNeverSent(_ effects: [Effect]) -> Bool? {
+        for case .end(.failed(let error)) in effects { return error.wasNeverSent }
+        return nil
+    }
+
     @Test func `a terminal is acknowledged, told and forgotten`() {
         var exchange = begun()
         #expect(exchange.handle(.accepted, now: seconds(0.1)).isEmpty)
@@ -220,6 +225,21 @@ struct RequestExchangeTests {
         }
         #expect(code(effects) == .noBroker)
         #expect(now >= seconds(15) && now < seconds(16))
+        #expect(wasNeverSent(effects) == true)
+    }
+
+    @Test func `what was sent once may have run`() {
+        var exchange = begun()
+        var now = seconds(1)
+        var effects = exchange.handle(.connected, now: now)
+        #expect(effects == [.offer(deadline: .seconds(59))])
+        while code(effects) == nil, now < seconds(60) {
+            _ = exchange.handle(.blocked, now: now)
+            now = exchange.due
+            effects = exchange.handle(.due(.nobodyListens), now: now)
+        }
+        #expect(code(effects) == .noBroker)
+        #expect(wasNeverSent(effects) == false)
     }
 
     @Test func `a broker that comes back in time is served`() {

@@ -144,7 +144,9 @@ struct AskCommand: ParsableCommand {
 
     /// `error` with the id of the request where the broker may have taken it, so that its answer can be asked for.
     static func naming(_ id: RequestID, in error: ClientError) -> ClientError {
-        guard [.noBroker, .noAnswer, .badAnswer, .closed, .system].contains(error.code) else { return error }
+        guard [.noBroker, .noAnswer, .badAnswer, .closed, .system].contains(error.code), !error.wasNeverSent else {
+            return error
+        }
         var error = error
         error.message += """
             . The request may have run, and been billed: ask the same again with --id \(id), which does not run it twice

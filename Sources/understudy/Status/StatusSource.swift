@@ -20,7 +20,9 @@ struct StatusSource: Sendable {
 
     /// Asks over a connection of its own, which a restart of the broker cannot spoil.
     func read() async throws(ClientError) -> Documents {
-        let client = try await UnderstudyClient.connect(.init(directory: directory, patience: .zero))
+        let client = try await UnderstudyClient.connect(
+            .init(directory: directory, patience: .zero, answerPatience: StatusCommand.patience)
+        )
         let result = await read(client)
         await client.close()
         return try result.get()

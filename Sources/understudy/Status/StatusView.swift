@@ -45,10 +45,11 @@ struct StatusView: Sendable {
             case .failure(let error):
                 guard error.isRetryable else { throw error }
                 before = nil
+                let trouble = error.code == .noAnswer ? "no answer" : "waiting for a broker"
                 if !asJSON {
-                    isRead = screen.show([StyledLine("waiting for a broker", .yellow), StyledLine("\(error)")])
+                    isRead = screen.show([StyledLine(trouble, .yellow), StyledLine("\(error)")])
                 } else if !isWaiting {
-                    Console.error.line("status: waiting for a broker: \(error)")
+                    Console.error.line("status: \(trouble): \(error)")
                 }
                 isWaiting = true
             }

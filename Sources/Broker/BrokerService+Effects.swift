@@ -107,7 +107,7 @@ extension BrokerService {
             log("worker \(name) left: pid \(pid ?? 0)")
         case .workerLost(let name, let pid, let reason, let requeued, let failed):
             log(
-                "worker \(name) lost: pid \(pid ?? 0), \(reason.rawValue); \(requeued) requests requeued, \(failed) failed"
+                "worker \(name) lost: pid \(pid ?? 0), \(reason.rawValue); requests requeued \(requeued), failed \(failed)"
             )
         case .requestAccepted, .requestRejected, .requestEnded, .deliveryLost, .taskEnded:
             break

@@ -93,8 +93,8 @@ extension BrokerService {
         dispatcher.keptBytes = store.terminalBytes
         guard !state.jobs.isEmpty || !state.wasClosed else { return }
         log(
-            "journal: \(open) open requests and \(state.jobs.count - open) terminals taken back"
-                + (state.wasClosed ? "" : " after a broker that was not stopped")
+            "journal: taken back: open requests \(open), terminals \(state.jobs.count - open)"
+                + (state.wasClosed ? "" : "; the last broker was not stopped in order")
         )
     }
 

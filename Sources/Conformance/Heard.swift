@@ -90,6 +90,12 @@ enum FrameText {
         return hex(Array(head.prefix(20))) + (bytes.count > 20 ? "… (\(bytes.count) bytes)" : "")
     }
 
+    /// What a program printed, which has line ends; cut where it is long.
+    static func printed(_ bytes: [UInt8]) -> String {
+        let text = String(decoding: bytes.prefix(400), as: UTF8.self).debugDescription
+        return text + (bytes.count > 400 ? "… (\(bytes.count) bytes)" : "")
+    }
+
     private static func id(_ bytes: [UInt8]) -> String {
         // An agent's id of 16 letters is one of the grammar; a delivery key begins with zero bytes.
         if bytes.count == 16, let key = unsafe bytes.withUnsafeBytes({ unsafe DeliveryKey(bytes: $0) }),

@@ -62,6 +62,6 @@ struct JournalDamage {
         guard !reasons.isEmpty else { return nil }
         let told = reasons.prefix(reasonCountMax).joined(separator: "; ")
         let rest = reasons.count > reasonCountMax ? "; and \(reasons.count - reasonCountMax) more" : ""
-        return "\(reasons.count) \(what) (\(told)\(rest)); \(consequence)"
+        return "\(what): \(reasons.count) (\(told)\(rest)); \(consequence)"
     }
 }

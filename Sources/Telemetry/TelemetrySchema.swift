@@ -73,7 +73,10 @@ enum TelemetrySchema {
 
     /// Opens a file that must be a telemetry database, to read it.
     static func openForReading(_ path: String) throws(TelemetryError) -> Connection {
-        guard unsafe access(path, F_OK) == 0 else {
+        guard unsafe access(path, R_OK) == 0 else {
+            guard errno != EACCES else {
+                throw TelemetryError(.place, "this user may not read \(path): it belongs to another user's bus")
+            }
             throw TelemetryError(
                 .missing,
                 "there is no telemetry database at \(path): start `understudy collect` or `understudy up` first, or "

@@ -132,7 +132,7 @@ final class AgentExam: Exam {
             header: header ?? JSONObject(),
             body: lines.count > 1 ? Array(lines[1]) : [],
             status: status,
-            text: FrameText.frame(child.output, quotes: true, most: 400)
+            text: FrameText.printed(child.output)
         )
     }
 
@@ -176,7 +176,7 @@ final class AgentExam: Exam {
                 guard let child = children.last, let status = child.status else { return nil }
                 endSeen = endSeen ?? .now
                 guard let endSeen, endSeen.duration(to: .now) > .seconds(1) else { return nil }
-                let text = FrameText.frame(child.output, most: 400)
+                let text = FrameText.printed(child.output)
                 throw CaseEnd.failed("expected: \(what); the program ended with status \(status) and printed \(text)")
             }
             return broker.inbox.removeFirst()
@@ -216,7 +216,7 @@ final class AgentExam: Exam {
             // Most likely the program has ended; its end may be noticed a moment later.
             try? pause(.milliseconds(300))
             guard let child = children.last, let status = child.status else { throw CaseEnd.failed(text) }
-            let printed = FrameText.frame(child.output, most: 400)
+            let printed = FrameText.printed(child.output)
             throw CaseEnd.failed(
                 "expected: the program waits for its answer; it ended with status \(status) and printed \(printed)"
             )

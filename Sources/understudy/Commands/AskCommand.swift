@@ -94,7 +94,7 @@ struct AskCommand: ParsableCommand {
         }
         guard let duration = DurationText.parse(deadline), Limits.deadline.contains(duration) else {
             throw ValidationError(
-                "--deadline is \"\(deadline)\"; expected \(DurationText.expectation), from 1s to 24h"
+                "--deadline is \"\(deadline)\"; expected a duration from 1s to 24h, such as \"2.5s\" or \"10m\""
             )
         }
     }

@@ -106,7 +106,7 @@ struct StatusText {
             "\(HumanText.count(total("go"))) allowed",
             "\(HumanText.count(total("deliveries"))) \(total("deliveries") == 1 ? "delivery" : "deliveries")",
         ]
-        for (name, text) in [("nogo", "refused"), ("lost_deliveries", "lost"), ("late", "answered late")]
+        for (name, text) in [("nogo", "refused"), ("lost_deliveries", "lost"), ("late", "ended late")]
         where total(name) > 0 { parts.append("\(HumanText.count(total(name))) \(text)") }
         return label("calls", parts.joined(separator: ", "))
     }

@@ -202,7 +202,9 @@ def encoded_header(header: Mapping[str, Any]) -> bytes:
 
 
 def encoded_body(body: Mapping[str, Any]) -> bytes:
-    """The body's bytes, or ValueError when they are too many."""
+    """The body's bytes, or ValueError when they are too many, TypeError when it is no mapping."""
+    if not isinstance(body, Mapping):
+        raise TypeError(f"the body is a {type(body).__name__}; expected a mapping, such as a dict with messages")
     encoded = json.dumps(body, ensure_ascii=False).encode()
     if len(encoded) > BODY_BYTES_MAX:
         raise ValueError(f"the body has {len(encoded)} bytes; expected at most {BODY_BYTES_MAX}")

@@ -29,7 +29,13 @@ let connectionCallback: curl_opensocket_callback = { address, _, target in
     // libcurl's own way leaves the socket open in child processes.
     let type = unsafe target.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
     let descriptor = unsafe socket(target.pointee.family, type, target.pointee.protocol)
-    if descriptor < 0 { call.connectionFailed(errno) } else { call.transport.opened(descriptor) }
+    guard descriptor >= 0 else {
+        call.connectionFailed(errno)
+        return CURL_SOCKET_BAD
+    }
+    if case .running(_, let pool) = call.stage, let failure = call.transport.opened(descriptor, for: pool) {
+        call.verdict = (.internal, failure.description)
+    }
     return descriptor
 }
 
@@ -58,8 +64,11 @@ let socketCallback: curl_socket_callback = { easy, socket, what, address, _ in
         case CURL_POLL_REMOVE: nil
         default: []
         }
-    if let failure = pool.watch(socket, interest), let easy = unsafe easy {
-        unsafe callOf(easy)?.verdict = (.internal, failure.description)
+    let call: HTTPCall? = if let easy = unsafe easy { unsafe callOf(easy) } else { nil }
+    // While it connects, too, libcurl reads, but after the request has left from no other socket.
+    let carriesRequest = call?.phases.requestSent == true && interest?.contains(.read) == true
+    if let failure = pool.watch(socket, interest, carriesRequest: carriesRequest) {
+        call?.verdict = (.internal, failure.description)
     }
     return 0
 }

@@ -9,7 +9,12 @@ extension HTTPTransport {
     private static let toldPerTurnMax = 256
 
     /// Watches, changes or releases a socket (`interest` nil); the error when the loop cannot watch it.
-    func watch(_ socket: CInt, _ interest: Interest?, for pool: ConnectionPool) -> SystemError? {
+    func watch(
+        _ socket: CInt,
+        _ interest: Interest?,
+        carriesRequest: Bool,
+        for pool: ConnectionPool
+    ) -> SystemError? {
         guard let interest else {
             if !sockets.released(socket) { unwatch(socket) }
             return nil
@@ -23,7 +28,7 @@ extension HTTPTransport {
                 return error
             }
         }
-        sockets.wanted(socket)
+        sockets.wanted(socket, interest, carriesRequest: carriesRequest)
         return nil
     }
 
@@ -43,11 +48,13 @@ extension HTTPTransport {
         sockets.unwatched(socket)
     }
 
-    /// A connection's socket was made.
-    func opened(_ socket: CInt) {
+    /// A connection's socket was made; the error when the loop cannot watch it.
+    func opened(_ socket: CInt, for pool: ConnectionPool) -> SystemError? {
+        let interest = sockets.interest(in: socket)
         // Of an earlier owner of the number.
         unwatch(socket)
         sockets.opened(socket)
+        return interest.flatMap { watch(socket, $0, carriesRequest: false, for: pool) }
     }
 
     /// A connection is over: closes its socket.

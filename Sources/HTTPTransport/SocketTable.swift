@@ -1,3 +1,5 @@
+import EventLoop
+
 /// The sockets that libcurl has told of, by descriptor.
 ///
 /// A kept connection is used again and again, and libcurl takes back its interest after each call. Such a socket stays
@@ -7,8 +9,13 @@
 struct SocketTable {
     private struct Entry {
         var isConnection = false
+        /// A request went over it: only from then on libcurl tells of its end. One that is still connecting is closed
+        /// without ``closed(_:)`` (libcurl 7.88, `cf_socket_close`), and its number may be another's when it is released.
+        var isEstablished = false
         var isWatched = false
         var isIdle = false
+        /// What libcurl has asked for and not taken back.
+        var interest: Interest?
     }
 
     private var entries: [Entry] = []
@@ -28,15 +35,22 @@ struct SocketTable {
     /// It is about to be closed.
     mutating func closed(_ socket: CInt) { self[socket] = Entry() }
 
+    /// What libcurl has asked for and not taken back. At the opening of a socket: what it asked for a socket with the same
+    /// number that it has closed without a word. It does not ask a second time.
+    func interest(in socket: CInt) -> Interest? { self[socket].interest }
+
     /// The loop watches it, and libcurl asks for it.
-    mutating func wanted(_ socket: CInt) {
+    mutating func wanted(_ socket: CInt, _ interest: Interest, carriesRequest: Bool) {
+        self[socket].interest = interest
+        if carriesRequest { self[socket].isEstablished = true }
         self[socket].isWatched = true
         self[socket].isIdle = false
     }
 
     /// libcurl asks for it no more: whether it may stay watched.
     mutating func released(_ socket: CInt) -> Bool {
-        guard self[socket].isConnection, self[socket].isWatched else { return false }
+        self[socket].interest = nil
+        guard self[socket].isConnection, self[socket].isEstablished, self[socket].isWatched else { return false }
         self[socket].isIdle = true
         return true
     }

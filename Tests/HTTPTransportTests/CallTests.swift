@@ -81,6 +81,16 @@ struct CallTests {
         #expect(server.requests.count == 5)
     }
 
+    @Test func theNextAddressIsTriedWhenTheFirstRefuses() async throws {
+        // Listens at 127.0.0.1 only; libcurl tries ::1 first.
+        let server = ScriptedServer { $0.serve() }
+        defer { server.stop() }
+        try await withClient { client in
+            let response = try await client.send(post("http://localhost:\(server.port)/"))
+            #expect(response.status == 200)
+        }
+    }
+
     @Test func methodsOtherThanPostHaveNoBody() async throws {
         let server = ScriptedServer { connection in
             while let request = connection.readRequest() {

@@ -193,6 +193,13 @@ struct FailureTests {
             #expect(error.code == .connectTimeout)
             #expect(error.isConnectionLevel)
             #expect(!error.phases.requestSent)
+            // libcurl closes such a socket without a word, and the next lookup gets its number.
+            request.connectTimeout = .milliseconds(50)
+            for number in 0..<5 {
+                let connect = try #require(await failure(of: request, client))
+                let lookup = try #require(await failure(of: post("http://nobody\(number).invalid/"), client))
+                #expect([connect.code, lookup.code] == [.connectTimeout, .nameLookup])
+            }
         }
     }
 

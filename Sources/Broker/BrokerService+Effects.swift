@@ -154,7 +154,7 @@ extension BrokerService {
         let isParked = !parkedAgents.isEmpty && parkedAgents.contains(path.connection)
         let isFull =
             isParked
-            || isBlocked {
+            || isBlocked(orGone: { self.agentUnreachable(path.connection) }) {
                 () throws(ZeroMQError) in
                 try Self.send(sockets.agents, path.connection, path.envelope, verb, id: id, header: header, body: body)
             }
@@ -185,10 +185,12 @@ extension BrokerService {
         scheduleFlush()
     }
 
-    /// Whether a send found the pipe full. A peer that is gone is no error: its end is reported by the monitor.
-    private func isBlocked(_ send: () throws(ZeroMQError) -> SendResult) -> Bool {
+    /// Whether a send found the pipe full. A peer that is gone is no error.
+    private func isBlocked(orGone gone: () -> Void = {}, _ send: () throws(ZeroMQError) -> SendResult) -> Bool {
         do throws(ZeroMQError) {
-            return try send() == .wouldBlock
+            let result = try send()
+            if result == .unreachable { gone() }
+            return result == .wouldBlock
         } catch {
             finish(.failure(error))
             return false
@@ -251,7 +253,12 @@ extension BrokerService {
     ) -> Bool {
         while let message = connections[connection]?.outbox.first {
             do throws(ZeroMQError) {
-                if try socket.send(message) == .wouldBlock { return false }
+                switch try socket.send(message) {
+                case .sent: break
+                case .wouldBlock: return false
+                // The rest is as much in vain.
+                case .unreachable: return true
+                }
             } catch {
                 broker.finish(.failure(error))
                 return true

@@ -63,6 +63,12 @@ extension BrokerService {
         }
     }
 
+    /// A send found no connection. Its end may have been told before its first message was read, and its descriptor be
+    /// another's since.
+    func agentUnreachable(_ connection: ConnectionID) {
+        if agents.lose(connection) { agentEnded(connection) }
+    }
+
     private func agentEnded(_ connection: ConnectionID?) {
         guard let connection else { return }
         // What it had sent before it left still counts.

@@ -40,6 +40,12 @@ struct Connections {
             entries[connection]?.descriptor = nil
             return nil
         }
+        // Messages of different peers come in any order: the older of two that had the descriptor is the one that is gone.
+        // libzmq counts its routing ids up (router_t::identify_peer).
+        if let other = byDescriptor[descriptor], Int32(bitPattern: other.value &- connection.value) > 0 {
+            entries[connection]?.descriptor = nil
+            return nil
+        }
         let former = byDescriptor.updateValue(connection, forKey: descriptor)
         return former == connection ? nil : former
     }
@@ -57,6 +63,14 @@ struct Connections {
         guard let connection = byDescriptor.removeValue(forKey: descriptor) else { return nil }
         entries[connection]?.descriptor = nil
         return connection
+    }
+
+    /// A connection turned out to have ended; false when that was known.
+    mutating func lose(_ connection: ConnectionID) -> Bool {
+        guard let descriptor = entries[connection]?.descriptor else { return false }
+        entries[connection]?.descriptor = nil
+        if byDescriptor[descriptor] == connection { byDescriptor[descriptor] = nil }
+        return true
     }
 
     /// Forgets a connection.

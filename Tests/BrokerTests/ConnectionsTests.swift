@@ -65,4 +65,25 @@ import Testing
         #expect(found1 == nil && found2 == first)
         #expect(connections[first]?.descriptor == nil)
     }
+
+    @Test func theOlderOfTwoWithOneDescriptorIsTheOneThatIsGone() {
+        var connections = Connections()
+        let newer = connections.enter(second, entry(7))
+        let older = connections.enter(first, entry(7))
+        #expect(newer == nil && older == nil)
+        #expect(connections[first]?.descriptor == nil && connections[second]?.descriptor == 7)
+        // Ids wrap round.
+        let last = connections.enter(ConnectionID(.max), entry(8))
+        let wrapped = connections.enter(ConnectionID(0), entry(8))
+        #expect(last == nil && wrapped == ConnectionID(.max))
+    }
+
+    @Test func aConnectionThatCannotBeReachedIsLostOnce() {
+        var connections = Connections()
+        _ = connections.enter(first, entry(7))
+        let lost = [connections.lose(first), connections.lose(first), connections.lose(second)]
+        #expect(lost == [true, false, false])
+        let ended = connections.end(descriptor: 7)
+        #expect(ended == nil)
+    }
 }

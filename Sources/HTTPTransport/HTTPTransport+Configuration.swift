@@ -9,8 +9,12 @@ extension HTTPTransport {
         /// Calls to one origin that may look up its name at once, each on a thread of libcurl's.
         static let lookupsPerHostMax = 128
 
-        /// Most calls in one pool, if more pools are needed than one; see ``PoolChoice``.
+        /// Most calls in one pool, while ``poolsMax`` pools are enough; see ``PoolChoice``.
         var callsPerPoolMax = 500
+
+        /// Most pools. Each reads the trusted certificates for its first call over TLS, and again after it was closed, which
+        /// takes 30 ms and 1 MB.
+        var poolsMax = 16
 
         /// How long a pool without calls keeps its connections: a little longer than they can be used again.
         var idlePoolTime = Duration.seconds(EasyHandle.idleConnectionSecondsMax + 5)
@@ -53,8 +57,8 @@ extension HTTPTransport {
 
         /// Connections in each of as few pools of equal size as will do for ``connectionsMax`` calls.
         var connectionsPerPoolMax: Int {
-            let pools = (connectionsMax + callsPerPoolMax - 1) / callsPerPoolMax
-            return (connectionsMax + pools - 1) / pools
+            let pools = min(poolsMax, 1 + (connectionsMax - 1) / callsPerPoolMax)
+            return 1 + (connectionsMax - 1) / pools
         }
 
         /// Whether this libcurl keeps the answers of calls apart when some connections to a server speak HTTP/2 and some

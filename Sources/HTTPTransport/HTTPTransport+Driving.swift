@@ -33,8 +33,11 @@ extension HTTPTransport {
     }
 
     private func happened(_ readiness: Readiness, on socket: CInt, of pool: ConnectionPool) {
-        // Closed by its peer, nearly always; libcurl finds out before it uses the connection.
-        guard !sockets.isIdle(socket) else { return unwatch(socket) }
+        // Closed by its peer, nearly always; libcurl finds out when the next call begins in this pool.
+        guard !sockets.isIdle(socket) else {
+            poolChoice.noteClosed(in: pool.index)
+            return unwatch(socket)
+        }
         var events: CInt = 0
         if !readiness.isDisjoint(with: [.read, .hangUp]) { events |= CURL_CSELECT_IN }
         if readiness.contains(.write) { events |= CURL_CSELECT_OUT }

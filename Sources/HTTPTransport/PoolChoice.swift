@@ -11,6 +11,8 @@ struct PoolChoice {
     /// The pools in which calls left a connection, by origin, the last one at the end. A hint: a server may have closed
     /// it since.
     private var idle: [String: [Int]] = [:]
+    /// Pools with a connection that its server closed. libcurl closes its own side when the next call begins there.
+    private var stale: Set<Int> = []
 
     init(callsPerPoolMax: Int) { self.callsPerPoolMax = callsPerPoolMax }
 
@@ -19,7 +21,7 @@ struct PoolChoice {
 
     /// The pool for a call that begins; the number of pools so far when it takes one more.
     mutating func begin(origin: String) -> Int {
-        let pool = takeIdle(origin) ?? running.firstIndex { $0 < callsPerPoolMax } ?? running.count
+        let pool = takeStale() ?? takeIdle(origin) ?? running.firstIndex { $0 < callsPerPoolMax } ?? running.count
         if pool == running.count { running.append(0) }
         running[pool] += 1
         return pool
@@ -32,12 +34,22 @@ struct PoolChoice {
         if leavesConnection { idle[origin, default: []].append(pool) }
     }
 
+    /// A server closed a connection of a pool.
+    mutating func noteClosed(in pool: Int) { stale.insert(pool) }
+
     /// The connections of a pool were closed.
     mutating func forget(_ pool: Int) {
+        stale.remove(pool)
         for origin in idle.keys {
             idle[origin]?.removeAll { $0 == pool }
             if idle[origin]?.isEmpty == true { idle[origin] = nil }
         }
+    }
+
+    private mutating func takeStale() -> Int? {
+        guard !stale.isEmpty, let pool = stale.first(where: { running[$0] < callsPerPoolMax }) else { return nil }
+        stale.remove(pool)
+        return pool
     }
 
     private mutating func takeIdle(_ origin: String) -> Int? {

@@ -43,7 +43,32 @@ import Testing
         #expect(fourth == 0)
     }
 
-    @Test(arguments: [(1, 1), (499, 499), (500, 500), (501, 251), (1000, 500), (5000, 500), (100_000, 500)])
+    /// A call that begins there makes libcurl close its side.
+    @Test func aPoolWhoseServerClosedAConnectionGetsTheNextCall() {
+        var choice = PoolChoice(callsPerPoolMax: 2)
+        for _ in 0..<4 { _ = choice.begin(origin: "a") }
+        choice.end(0, origin: "a", leavesConnection: true)
+        choice.end(1, origin: "a", leavesConnection: true)
+        choice.noteClosed(in: 0)
+        let next = (0..<2).map { _ in choice.begin(origin: "a") }
+        #expect(next == [0, 1])
+        // A full pool has to wait for its turn, a closed one for nothing.
+        choice.noteClosed(in: 1)
+        choice.noteClosed(in: 0)
+        choice.forget(0)
+        choice.end(0, origin: "a", leavesConnection: false)
+        let other = choice.begin(origin: "b")
+        choice.end(1, origin: "a", leavesConnection: false)
+        let stale = choice.begin(origin: "b")
+        #expect([other, stale] == [0, 1])
+    }
+
+    @Test(
+        arguments: [
+            (1, 1), (499, 499), (500, 500), (501, 251), (1000, 500), (8000, 500), (100_000, 6250),
+            (.max, 1 + (.max - 1) / 16),
+        ]
+    )
     func poolsAreOfEqualSize(calls: Int, size: Int) {
         let configuration = HTTPTransport.Configuration(connectionsMax: calls)
         #expect(configuration.connectionsPerPoolMax == size)

@@ -27,7 +27,10 @@ struct Understudy: ParsableCommand {
                     UpCommand.self, BrokerCommand.self, WorkerCommand.self, CollectCommand.self, MockCommand.self,
                 ]
             ),
-            CommandGroup(name: "Use", subcommands: [AskCommand.self, DemoCommand.self]),
+            CommandGroup(
+                name: "Use",
+                subcommands: [AskCommand.self, GetCommand.self, CancelCommand.self, DemoCommand.self]
+            ),
             CommandGroup(
                 name: "Look",
                 subcommands: [StatusCommand.self, TailCommand.self, ReportCommand.self, CheckCommand.self]

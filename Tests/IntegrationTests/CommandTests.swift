@@ -110,9 +110,11 @@ import Testing
             let lost = try await ask("> /dev/full")
             #expect(lost.ending == .status(70), "\(lost.text)")
             #expect(lost.text.contains("No space left on device"), "\(lost.text)")
-            #expect(lost.text.contains("--id full-1"), "\(lost.text)")
+            #expect(lost.text.contains("understudy get full-1"), "\(lost.text)")
         }
         #expect(try await ask("--json > /dev/full").ending == .status(70))
+        let printed = try await request("get", "full-1", bus)
+        #expect(printed.ending == .status(0) && printed.text.contains("Mock answer"), "\(printed.text)")
         let found = try await ask("")
         #expect(found.ending == .status(0), "\(found.text)")
         // Now it is acknowledged.
@@ -125,6 +127,35 @@ import Testing
         let script = "{ \"$0\" status --directory \"$1\"; echo \"ended with $?\" >&2; } | :"
         let early = await (try Program("/bin/sh", ["-c", script, LiveBus.program, bus.directory.path])).end()
         #expect(early.lines == ["ended with 0"])
+        try await bus.stop()
+    }
+
+    private func request(_ command: String, _ id: String, _ bus: LiveBus) async throws -> Program.Outcome {
+        await (try LiveBus.command(command, ["--directory", bus.directory.path, id])).end()
+    }
+
+    @Test func aRequestIsFetchedAndCancelledByItsID() async throws {
+        let bus = try await LiveBus(["--mock", "--workers", "1"])
+        func ask(_ id: String, _ model: String) throws -> Program {
+            try LiveBus.command("ask", ["--directory", bus.directory.path, "--id", id, "--model", model, "Hello"])
+        }
+        let asking = try ask("slow-1", "mock/ok+60000")
+        // Known once it is accepted; until then there is nothing to cancel.
+        var cancelled = try await request("cancel", "slow-1", bus)
+        while cancelled.text.contains("unknown") { cancelled = try await request("cancel", "slow-1", bus) }
+        #expect(cancelled.ending == .status(0), "\(cancelled.text)")
+        #expect(cancelled.text.contains("the request slow-1 is cancelled"), "\(cancelled.text)")
+        #expect(await asking.end().ending == .status(1))
+
+        #expect(await (try ask("quick-1", "mock/ok")).end().ending == .status(0))
+        let gone = try await request("get", "quick-1", bus)
+        #expect(gone.ending == .status(1) && gone.text.contains("gone"), "\(gone.text)")
+        let over = try await request("cancel", "quick-1", bus)
+        #expect(over.ending == .status(1), "\(over.text)")
+        for command in ["get", "cancel"] {
+            let wrong = try await request(command, "sys.health", bus)
+            #expect(wrong.ending == .status(2) && wrong.text.contains("expected 1 to 128"), "\(wrong.text)")
+        }
         try await bus.stop()
     }
 

@@ -50,7 +50,13 @@ extension BrokerExam {
     /// Checks that nothing is in the way: a broker that answers and has no worker of its own.
     func checkIsAlone() throws {
         let socket = try directory.socketPath("agents.sock")
-        let reachability = Reachability.check(path: socket)
+        // It may have been started a moment ago.
+        let end = ContinuousClock.now.advanced(by: .seconds(2))
+        var reachability = Reachability.check(path: socket)
+        while reachability != .listening, ContinuousClock.now < end {
+            try pause(.milliseconds(50))
+            reachability = Reachability.check(path: socket)
+        }
         guard reachability == .listening else {
             throw ConformanceError(.unreachable, reachability.explanation(path: socket))
         }

@@ -1,5 +1,7 @@
 import BusProtocol
 import CoreTypes
+import EventLoop
+import Glibc
 import JSON
 import UnderstudyClient
 
@@ -27,6 +29,24 @@ struct AskAnswer {
             note(Self.summary(failure.error.meta))
             return true
         }
+    }
+
+    /// Prints `outcome`, and lets the broker forget it only then, if at all; gives what the command ends with, nil for well.
+    func deliver(_ outcome: Outcome, acknowledges: Bool, _ client: UnderstudyClient) async -> CommandFailure? {
+        guard show(outcome) else {
+            let number = output.failure ?? notes.failure ?? EIO
+            return CommandFailure(
+                .trouble,
+                """
+                the answer could not be written: \(SystemError(call: "write", errno: number).reason). It waits at the \
+                broker: understudy get \(outcome.id)
+                """
+            )
+        }
+        // Of a broker that is gone by now nothing more is wanted: it forgets the answer in time.
+        if acknowledges { try? await client.acknowledge(outcome.id) }
+        if case .failure = outcome { return CommandFailure(.failed) }
+        return nil
     }
 
     private func note(_ text: String?) {

@@ -84,10 +84,7 @@ struct AskCommand: ParsableCommand {
         }
         if let model, model.isEmpty { throw ValidationError("--model is empty; expected provider/model") }
         if let id, RequestID(id)?.isReserved ?? true {
-            throw ValidationError(
-                "--id is \"\(id)\"; expected 1 to \(Limits.requestIDBytesMax) letters, digits and . _ : -, not "
-                    + "beginning with sys."
-            )
+            throw ValidationError("--id is \"\(id)\"; expected \(RequestIDArgument.expectation)")
         }
         if let task, !(1...Limits.taskBytesMax).contains(task.utf8.count) {
             throw ValidationError("--task has \(task.utf8.count) bytes; expected 1 to \(Limits.taskBytesMax)")
@@ -108,37 +105,15 @@ struct AskCommand: ParsableCommand {
         header.task = task
         let id = id.flatMap { RequestID($0) } ?? .random()
         let answer = AskAnswer(asJSON: json)
-        try ServiceHost.run("ask", child: .none) { [header] _, control in
-            let work = Task {
-                do throws(ClientError) {
-                    let client = try await UnderstudyClient.connect(.init(directory: directory, patience: .zero))
-                    let result: Result<CommandFailure?, ClientError>
-                    do throws(ClientError) {
-                        let outcome = try await client.submit(
-                            request,
-                            header: header,
-                            id: id,
-                            acknowledgement: .explicit
-                        )
-                        result = .success(await Self.deliver(outcome, answer, client))
-                    } catch {
-                        result = .failure(Self.naming(id, in: error))
-                    }
-                    await client.close()
-                    control.end(try result.get())
-                } catch  where error.code == .cancelled {
-                    control.end(CommandFailure(.failed, "stopped; the request \(id) is cancelled"))
-                } catch {
-                    control.end(CommandFailure(error))
-                }
+        try AgentCall.run("ask", directory, stopped: "stopped; the request \(id) is cancelled") {
+            [header] client async throws(ClientError) in
+            let outcome: Outcome
+            do throws(ClientError) {
+                outcome = try await client.submit(request, header: header, id: id, acknowledgement: .explicit)
+            } catch {
+                throw Self.naming(id, in: error)
             }
-            return { urgency in
-                switch urgency {
-                case .quiet, .renew: break
-                case .graceful: work.cancel()
-                case .now: control.end(CommandFailure(.failed, "stopped"))
-                }
-            }
+            return await answer.deliver(outcome, acknowledges: true, client)
         }
     }
 
@@ -152,28 +127,6 @@ struct AskCommand: ParsableCommand {
             . The request may have run, and been billed: ask the same again with --id \(id), which does not run it twice
             """
         return error
-    }
-
-    /// Prints `outcome`, and lets the broker forget it only then; gives what the command ends with, nil for well.
-    private static func deliver(
-        _ outcome: Outcome,
-        _ answer: AskAnswer,
-        _ client: UnderstudyClient
-    ) async -> CommandFailure? {
-        guard answer.show(outcome) else {
-            let number = answer.output.failure ?? answer.notes.failure ?? EIO
-            return CommandFailure(
-                .trouble,
-                """
-                the answer could not be written: \(SystemError(call: "write", errno: number).reason). It waits at the \
-                broker; ask the same again with --id \(outcome.id)
-                """
-            )
-        }
-        // Of a broker that is gone by now nothing more is wanted: it forgets the answer in time.
-        try? await client.acknowledge(outcome.id)
-        if case .failure = outcome { return CommandFailure(.failed) }
-        return nil
     }
 
     /// The body to send.

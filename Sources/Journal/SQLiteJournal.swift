@@ -51,7 +51,9 @@ public struct SQLiteJournal: JournalStore, ~Copyable {
         path: String,
         settings: JournalSettings = JournalSettings()
     ) throws(JournalError) -> SQLiteJournal {
-        try SQLiteJournal(path: path, settings: settings, schema: .current)
+        // Before anything is left beside a file that is none of ours.
+        _ = try JournalFile(path: path).isJournal(.current)
+        return try SQLiteJournal(path: path, settings: settings, schema: .current)
     }
 
     init(path: String, settings: JournalSettings, schema: JournalSchema) throws(JournalError) {

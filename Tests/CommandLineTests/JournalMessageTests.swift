@@ -52,6 +52,9 @@ import Testing
         let (other, status) = try await broker(directory, journal: directory.path)
         #expect(status == .status(2), "\(other)")
         #expect(other.contains("no regular file"), "\(other)")
+        // Nothing was made beside either.
+        #expect(directory.names.sorted() == ["broker.lock", "notes.txt"])
+        #expect(unsafe access(directory.path + ".reserve", F_OK) != 0)
     }
 
     @Test func aJournalOfAnotherBrokerIsNotShared() async throws {

@@ -81,6 +81,19 @@ import Testing
         }
     }
 
+    @Test func askSaysWhatItWaitsFor() async throws {
+        let directory = try TemporaryDirectory()
+        let broker = try LiveBus.command("broker", ["--directory", directory.path])
+        #expect(await broker.line("ready: ") != nil)
+        let ask = try LiveBus.command("ask", ["--directory", directory.path, "--deadline", "5m", "Hello"])
+        #expect(await ask.line("waiting: no workers, so requests wait; start one") != nil)
+        ask.signal(SIGINT)
+        let outcome = await ask.end()
+        #expect(outcome.ending == .status(1) && outcome.text.contains("is cancelled"), "\(outcome.text)")
+        broker.signal(SIGTERM)
+        #expect(await broker.end().ending == .status(0))
+    }
+
     @Test func upSaysOnceWhichKeysAreMissing() async throws {
         let directory = try TemporaryDirectory()
         let up = try LiveBus.command("up", ["--directory", directory.path, "--workers", "2"])

@@ -40,6 +40,16 @@ struct StatusText {
     }
 
     private func problems(_ reading: StatusReading) -> [StyledLine] {
+        Self.problems(reading).map { problem in
+            var line = StyledLine()
+            line.add("problem", padded: Self.labelWidth, .red)
+            line.add(problem, .red)
+            return line
+        }
+    }
+
+    /// What keeps requests waiting or out, and what to do.
+    static func problems(_ reading: StatusReading) -> [String] {
         var problems: [String] = []
         for name in reading.full {
             let most = reading.limits[name] ?? 0
@@ -52,12 +62,7 @@ struct StatusText {
         if reading.workers.elements.isEmpty {
             problems.append("no workers, so requests wait; start one: understudy worker")
         }
-        return problems.map { problem in
-            var line = StyledLine()
-            line.add("problem", padded: Self.labelWidth, .red)
-            line.add(problem, .red)
-            return line
-        }
+        return problems
     }
 
     private func open(_ reading: StatusReading) -> StyledLine {

@@ -85,11 +85,14 @@ import Testing
         let directory = try TemporaryDirectory()
         let broker = try LiveBus.command("broker", ["--directory", directory.path])
         #expect(await broker.line("ready: ") != nil)
-        let ask = try LiveBus.command("ask", ["--directory", directory.path, "--deadline", "5m", "Hello"])
+        // People are told, programs are not.
+        let command = "exec \(LiveBus.program) ask --directory \(directory.path) --id w1 Hello"
+        let ask = try Program("/usr/bin/script", ["-qec", command, "/dev/null"])
         #expect(await ask.line("waiting: no workers, so requests wait; start one") != nil)
-        ask.signal(SIGINT)
+        let cancel = try LiveBus.command("cancel", ["--directory", directory.path, "w1"])
+        #expect(await cancel.end().ending == .status(0))
         let outcome = await ask.end()
-        #expect(outcome.ending == .status(1) && outcome.text.contains("is cancelled"), "\(outcome.text)")
+        #expect(outcome.ending == .status(1) && outcome.text.contains("cancelled"), "\(outcome.text)")
         broker.signal(SIGTERM)
         #expect(await broker.end().ending == .status(0))
     }

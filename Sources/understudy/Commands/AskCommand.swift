@@ -107,7 +107,7 @@ struct AskCommand: ParsableCommand {
         let answer = AskAnswer(asJSON: json)
         try AgentCall.run("ask", directory, stopped: "stopped; the request \(id) is cancelled") {
             [header] client async throws(ClientError) in
-            let watch = Task { await Self.tellOfProblems(client) }
+            let watch = Task { if answer.notes.isTerminal { await Self.tellOfProblems(client, answer.notes) } }
             defer { watch.cancel() }
             let outcome: Outcome
             do throws(ClientError) {
@@ -122,14 +122,14 @@ struct AskCommand: ParsableCommand {
     /// How long nothing is said of what keeps the answer away.
     private static let patience: Duration = .seconds(2)
 
-    /// Says what keeps requests waiting, when there is such a thing: nobody would else hear of it before the deadline.
-    private static func tellOfProblems(_ client: UnderstudyClient) async {
+    /// Tells a person what keeps requests waiting, when there is such a thing: nothing else says so before the deadline.
+    private static func tellOfProblems(_ client: UnderstudyClient, _ notes: Console) async {
         try? await Task.sleep(for: patience)
         guard !Task.isCancelled,
             let health = try? await client.read(.health), let workers = try? await client.read(.workers),
             let reading = try? StatusReading(health: health, workers: workers, requests: nil)
         else { return }
-        for problem in StatusText.problems(reading) { Console.error.line("waiting: \(problem)") }
+        for problem in StatusText.problems(reading) { notes.line("waiting: \(problem)") }
     }
 
     /// `error` with the id of the request where the broker may have taken it, so that its answer can be asked for.

@@ -1,6 +1,5 @@
 import EventLoop
 import Glibc
-import Synchronization
 import Testing
 
 @testable import Broker
@@ -15,15 +14,21 @@ import Testing
             let isCancelled = outcome == "cancelled"
             let header = #"{"durability":"memory","cancel_on_disconnect":\#(isCancelled)}"#
             // The broker hears of nothing until the connection is over.
-            let held = Mutex(true)
-            bus.brokerLoop.execute { while held.withLock({ $0 }) { usleep(500) } }
+            var ends: [CInt] = [-1, -1]
+            #expect(unsafe pipe(&ends) == 0)
+            let (reading, writing) = (ends[0], ends[1])
+            defer { close(reading) }
+            bus.brokerLoop.execute {
+                var entry = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+                _ = unsafe poll(&entry, 1, 60_000)
+            }
             try await agent.send("REQUEST", "r1", header, ["{}"])
             while try bus.connectionCount() == 0 { try await Task.sleep(for: .milliseconds(1)) }
             await agent.close()
             while try bus.connectionCount() > 0 { try await Task.sleep(for: .milliseconds(1)) }
             let silent = isFollowed ? try await bus.agent() : nil
             while isFollowed, try bus.connectionCount() == 0 { try await Task.sleep(for: .milliseconds(1)) }
-            held.withLock { $0 = false }
+            close(writing)
 
             let asking = try await bus.agent()
             // The request may not have been read yet.

@@ -101,7 +101,10 @@ let package = Package(
                 "Telemetry", "UnderstudyClient", "Worker", "ZeroMQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: house
+            swiftSettings: house,
+            // libzmq makes a message on one thread and frees it on another, which costs glibc's allocator a lock and a
+            // search each time. Linked here and in no library target: whoever links our client keeps their allocator.
+            linkerSettings: [.linkedLibrary("jemalloc")]
         ),
 
         tests("CoreTypesTests", ["CoreTypes"]),

@@ -30,6 +30,12 @@ import Testing
         #expect(!console.usesColor)
     }
 
+    @Test func timestampsAreUTC() {
+        #expect(HumanText.timestamp(0) == "1970-01-01T00:00:00.000Z")
+        #expect(HumanText.timestamp(1_771_164_187_007) == "2026-02-15T14:03:07.007Z")
+        #expect(HumanText.timestamp(-1) == "1969-12-31T23:59:59.999Z")
+    }
+
     @Test func tablesLineUp() {
         #expect(Console.table([["a", "bb", "c"], ["aaa", "b"], ["a", "", ""]]) == ["a    bb  c", "aaa  b", "a"])
     }

@@ -16,6 +16,26 @@ import Testing
         try await bus.stop()
     }
 
+    @Test func theTimeIsLoggedForThoseWhoAskForIt() async throws {
+        let directory = try TemporaryDirectory()
+        let arguments = ["--mock", "--workers", "1", "--directory", directory.path]
+        let bus = try LiveBus.command("up", arguments + ["--log-time"])
+        #expect(await bus.line("ready: ") != nil)
+        bus.signal(SIGTERM)
+        let outcome = await bus.end()
+        #expect(outcome.ending == .status(0))
+        let lines = outcome.text.split(separator: "\n").filter { !$0.hasPrefix("ready: ") }
+        #expect(lines.contains { $0.contains(" broker    | worker worker.1 joined") }, "\(outcome.text)")
+        for line in lines {
+            #expect(
+                line.firstMatch(
+                    of: /^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}Z [a-z]/
+                ) != nil,
+                "\(line)"
+            )
+        }
+    }
+
     @Test func aPortInUseIsNamed() async throws {
         let first = try LiveBus.command("mock")
         let line = try #require(await first.line("ready: "))

@@ -27,6 +27,7 @@ struct BrokerCommand: ParsableCommand {
     )
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var log: LogOptions
     @OptionGroup var child: ChildOptions
 
     @Option(
@@ -54,7 +55,7 @@ struct BrokerCommand: ParsableCommand {
         brokerSettings.journalPath = journal ?? settings.bus.journalPath(inDirectory: directory.path)
         if noJournal { brokerSettings.journalPath = nil }
         brokerSettings.journal.byteCountMax = settings.bus.journalBytesMax
-        try ServiceHost.run("broker", child: child.ties, staysUp: true) { [brokerSettings] loop, control in
+        try ServiceHost.run("broker", child: child.ties, staysUp: true, log: log) { [brokerSettings] loop, control in
             let broker = BrokerService(
                 brokerSettings,
                 context: try Context(),

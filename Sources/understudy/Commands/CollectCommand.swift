@@ -21,13 +21,14 @@ struct CollectCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var location: DatabaseOption
+    @OptionGroup var log: LogOptions
     @OptionGroup var child: ChildOptions
 
     func run() throws {
         let settings = try common.settings()
         let directory = try common.endpointDirectory(settings)
         let database = location.path(settings, directory)
-        try ServiceHost.run("collect", child: child.ties, staysUp: true) { loop, control in
+        try ServiceHost.run("collect", child: child.ties, staysUp: true, log: log) { loop, control in
             // The database may lie there, and the broker may come later.
             try directory.prepare(for: ["telemetry.sock"])
             let collector = Collector(

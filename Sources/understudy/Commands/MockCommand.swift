@@ -27,6 +27,7 @@ struct MockCommand: ParsableCommand {
     )
 
     @OptionGroup var file: ConfigurationOption
+    @OptionGroup var log: LogOptions
     @OptionGroup var child: ChildOptions
 
     @Option(
@@ -84,7 +85,7 @@ struct MockCommand: ParsableCommand {
         }
         let configuration = try Self.configuration(of: mock)
 
-        try ServiceHost.run("mock", child: child.ties, staysUp: true) { loop, control in
+        try ServiceHost.run("mock", child: child.ties, staysUp: true, log: log) { loop, control in
             let provider = try MockProvider(loop: loop, configuration: configuration)
             control.ready("port=\(provider.port)")
             if !control.isChild {

@@ -30,6 +30,7 @@ struct UpCommand: ParsableCommand {
     )
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var log: LogOptions
 
     @Option(help: ArgumentHelp("Worker processes (default: \"bus\".\"workers\", which is 2).", valueName: "number"))
     var workers: Int?
@@ -54,7 +55,7 @@ struct UpCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try busConfiguration()
-        try ServiceHost.run("up", child: .none, canRenew: true, staysUp: true) { loop, control in
+        try ServiceHost.run("up", child: .none, canRenew: true, staysUp: true, log: log) { loop, control in
             let agents = try configuration.directory.endpoint("agents.sock")
             try configuration.directory.prepare(for: CheckReport.sockets)
             let bus = Bus(loop: loop, configuration: configuration) { report in

@@ -27,6 +27,7 @@ struct WorkerCommand: ParsableCommand {
     )
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var log: LogOptions
     @OptionGroup var child: ChildOptions
 
     @Option(help: ArgumentHelp("The worker's name in events (default: worker-<pid>).", valueName: "name"))
@@ -59,7 +60,8 @@ struct WorkerCommand: ParsableCommand {
         if let capacity { options.capacity = capacity }
         options.caFile = try Self.caFile(environment)
         let findings = CheckReport(settings: settings, environment: environment).findings(.error)
-        try ServiceHost.run("worker", child: child.ties, canRenew: true, staysUp: true) { [options] loop, control in
+        try ServiceHost.run("worker", child: child.ties, canRenew: true, staysUp: true, log: log) {
+            [options] loop, control in
             // A supervisor has said it once for all workers.
             if !control.isChild { findings.forEach(control.log) }
             let worker = Worker(options, context: try Context(), on: loop) { report in

@@ -61,6 +61,12 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
+/// `--log-time`, for what runs for long.
+struct LogOptions: ParsableArguments {
+    @Flag(help: "Begin each line on standard error with the time in UTC, for where nobody else notes it.")
+    var logTime = false
+}
+
 /// What `understudy up` tells its children; nobody else needs it.
 struct ChildOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Die when the process with this id does.", visibility: .hidden))

@@ -34,6 +34,7 @@ enum ServiceHost {
     ///   - canRenew: Whether the service knows ``StopUrgency/renew``.
     ///   - staysUp: True for a service that others depend on: what it says must not block it, and its end waits only a
     ///     moment for the reader of its log.
+    ///   - log: How the lines on standard error look.
     ///   - start: Starts the service. Called on the loop's thread; calls ``ServiceControl/ready(_:)`` then or later, and
     ///     ``ServiceControl/end(_:)`` when the service has ended, by itself or by the closure it returns.
     /// - Throws: What `start` threw, and what the service ended with unless it was ``ExitStatus/ok``.
@@ -42,6 +43,7 @@ enum ServiceHost {
         child: ChildTies,
         canRenew: Bool = false,
         staysUp: Bool = false,
+        log: LogOptions? = nil,
         start: @escaping @Sendable (EventLoop, ServiceControl) throws -> Stop
     ) throws(CommandFailure) {
         try ParentWatch.begin(child)
@@ -61,7 +63,7 @@ enum ServiceHost {
         } catch {
             throw CommandFailure(error)
         }
-        let control = ServiceControl(loop: loop, child: child, lines: lines)
+        let control = ServiceControl(loop: loop, child: child, lines: lines, logsTime: log?.logTime ?? false)
         loop.execute {
             do {
                 let stop = try start(loop, control)
@@ -97,13 +99,15 @@ final class ServiceControl: Sendable {
     private let loop: EventLoop
     private let child: ChildTies
     private let lines: LineWriter?
+    private let logsTime: Bool
     private let state = Mutex(State())
     private let ended: EndSignal
 
-    init(loop: EventLoop, child: ChildTies, lines: LineWriter?) {
+    init(loop: EventLoop, child: ChildTies, lines: LineWriter?, logsTime: Bool) {
         self.loop = loop
         self.child = child
         self.lines = lines
+        self.logsTime = logsTime
         ended = EndSignal()
     }
 
@@ -130,9 +134,16 @@ final class ServiceControl: Sendable {
         if let lines { lines.line(text, to: .output) } else { Console.output.line(text) }
     }
 
-    /// Prints a line on standard error, without blocking a service that stays up.
+    /// Prints a line on standard error, without blocking a service that stays up; with the time when that was asked for.
     func log(_ text: String) {
+        let text = logsTime ? "\(Self.timestamp()) \(text)" : text
         if let lines { lines.line(text, to: .error) } else { Console.error.line(text) }
+    }
+
+    private static func timestamp() -> String {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return HumanText.timestamp(Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
     /// Ends the process, with `failure` or well; only the first call counts.

@@ -71,20 +71,29 @@ enum HumanText {
 
     /// The time of day of `milliseconds` since 1970 where this process runs: `14:03:07.120`.
     static func timeOfDay(_ milliseconds: Int64) -> String {
-        let thousandths = String(1000 + (milliseconds % 1000 + 1000) % 1000).dropFirst()
-        return "\(local(milliseconds).time).\(thousandths)"
+        "\(calendar(milliseconds, isLocal: true).time).\(thousandths(of: milliseconds))"
     }
 
     /// The day and time of `milliseconds` since 1970 where this process runs: `2026-02-15 14:03:07`.
     static func dayAndTime(_ milliseconds: Int64) -> String {
-        let (day, time) = local(milliseconds)
+        let (day, time) = calendar(milliseconds, isLocal: true)
         return "\(day) \(time)"
     }
 
-    private static func local(_ milliseconds: Int64) -> (day: String, time: String) {
+    /// `milliseconds` since 1970 in UTC, after RFC 3339: `2026-02-15T14:03:07.120Z`.
+    static func timestamp(_ milliseconds: Int64) -> String {
+        let (day, time) = calendar(milliseconds, isLocal: false)
+        return "\(day)T\(time).\(thousandths(of: milliseconds))Z"
+    }
+
+    private static func thousandths(of milliseconds: Int64) -> Substring {
+        String(1000 + (milliseconds % 1000 + 1000) % 1000).dropFirst()
+    }
+
+    private static func calendar(_ milliseconds: Int64, isLocal: Bool) -> (day: String, time: String) {
         var seconds = time_t(milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000)
         var parts = unsafe tm()
-        unsafe localtime_r(&seconds, &parts)
+        if isLocal { unsafe localtime_r(&seconds, &parts) } else { unsafe gmtime_r(&seconds, &parts) }
         let numbers = unsafe [parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec]
         let two = numbers.map { $0 < 10 ? "0\($0)" : "\($0)" }
         let year = unsafe parts.tm_year + 1900

@@ -1,5 +1,4 @@
 import Benchmarks
-import BusProtocol
 import CoreTypes
 import EventLoop
 import ZeroMQ
@@ -21,7 +20,7 @@ actor AgentLoad {
     }
 
     /// How requests follow each other.
-    private enum Pace {
+    enum Pace {
         /// None are sent.
         case still
         /// So many are open at a time.
@@ -35,30 +34,30 @@ actor AgentLoad {
     /// How long nothing may come in before the run is given up.
     private static let silenceMax: Duration = .seconds(60)
     /// Most requests that are open at a time.
-    private static let openMax = 1 << 17
+    static let openMax = 1 << 17
 
-    private nonisolated let loop: EventLoop
-    private var sockets: [Socket] = []
-    private var receivers: [LoopSocket] = []
-    private var body: [UInt8]
-    private let prefix: [UInt8]
-    private var header = BenchMessages.requestHeader
-    private var isStamped = false
+    nonisolated let loop: EventLoop
+    var sockets: [Socket] = []
+    var receivers: [LoopSocket] = []
+    private(set) var body: [UInt8]
+    let prefix: [UInt8]
+    private(set) var header = BenchMessages.requestHeader
+    private(set) var isStamped = false
 
-    private var pace = Pace.still
-    private var sent = 0
-    private var sentMax = Int.max
-    private var ended = 0
+    var pace = Pace.still
+    var sent = 0
+    var sentMax = Int.max
+    var ended = 0
     private var settled = 0
-    private var due = [Int64](repeating: 0, count: openMax)
-    private var tally = Tally()
-    private var ponged = 0
-    private var trouble: String?
+    var due = [Int64](repeating: 0, count: openMax)
+    var tally = Tally()
+    var ponged = 0
+    private(set) var trouble: String?
     private var waiter: CheckedContinuation<Void, any Error>?
     private var wanted = 0
-    private var heardAt = Moment.zero
+    var heardAt = Moment.zero
     private var watchdog: TimerID?
-    private var pacer: TimerID?
+    var pacer: TimerID?
 
     /// Runs on the loop's thread.
     nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe loop.asUnownedSerialExecutor() }
@@ -70,38 +69,6 @@ actor AgentLoad {
         self.loop = loop
         self.body = body
         prefix = Array("bench-\(name)-".utf8)
-    }
-
-    /// Connects, and waits until the broker answers on every connection.
-    func connect(_ directory: EndpointDirectory, context: Context, connections: Int) async throws {
-        var options = SocketOptions.agent
-        options.sendQueueMax = 0
-        options.receiveQueueMax = 0
-        options.reconnectInterval = .milliseconds(10)
-        for _ in 0..<connections {
-            let socket = try Socket(context, .dealer, options)
-            try socket.connect(try directory.endpoint("agents.sock"))
-            let receiver = try LoopSocket(
-                socket,
-                on: loop,
-                frameCountMax: Limits.frameCountMax,
-                onFailure: { self.fail("\($0)") },
-                onMessage: { self.receive($0) }
-            )
-            sockets.append(socket)
-            receivers.append(receiver)
-        }
-        let until = loop.now().advanced(by: .seconds(20))
-        for socket in sockets {
-            while !ping(socket) {
-                guard loop.now() < until else { throw CommandFailure(.unreachable, "the broker cannot be reached") }
-                try await Task.sleep(for: .milliseconds(2))
-            }
-        }
-        while ponged < sockets.count {
-            guard loop.now() < until else { throw CommandFailure(.unreachable, "the broker does not answer") }
-            try await Task.sleep(for: .milliseconds(2))
-        }
     }
 
     /// Sends other bodies from here on.
@@ -156,140 +123,9 @@ actor AgentLoad {
         sockets = []
     }
 
-    // MARK: Sending
+    // MARK: The end
 
-    private func begin(_ pace: Pace, count: Int) {
-        self.pace = pace
-        sentMax = count == .max ? .max : sent + count
-        heardAt = loop.now()
-        attempt { () throws(ZeroMQError) in
-            switch pace {
-            case .still: break
-            case .lockStep: try send(due: Machine.nanoseconds)
-            case .window(let window):
-                while sent < sentMax, sent - ended < window { try send(due: Machine.nanoseconds) }
-            case .even: paceOn()
-            }
-        }
-        watch()
-    }
-
-    /// Sends what is due by now, and comes back when the next is.
-    private func paceOn() {
-        pacer = nil
-        guard case .even(let interval, let begun, let first) = pace, trouble == nil else { return }
-        let now = Machine.nanoseconds
-        var next = begun
-        attempt { () throws(ZeroMQError) in
-            while trouble == nil {
-                next = begun + Int64(Double(sent - first) * interval)
-                guard next <= now else { return }
-                try send(due: next)
-            }
-        }
-        pacer = loop.schedule(at: Moment(nanoseconds: next)) { self.paceOn() }
-    }
-
-    private func send(due moment: Int64) throws(ZeroMQError) {
-        guard sent - ended < Self.openMax else { return fail("\(Self.openMax) requests are open") }
-        due[sent & (Self.openMax - 1)] = moment
-        let socket = sockets[sent % sockets.count]
-        try socket.send("UBP/1", more: true)
-        try socket.send("REQUEST", more: true)
-        try socket.send(id(of: sent), more: true)
-        try socket.send(header, more: true)
-        try socket.send(body, more: isStamped)
-        if isStamped { try socket.send(BenchMessages.stamp(moment)) }
-        sent += 1
-        tally.messages += 1
-    }
-
-    private func id(of number: Int) -> [UInt8] {
-        var id = prefix
-        for shift in stride(from: 28, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: number >> shift & 15)
-            id.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
-        }
-        return id
-    }
-
-    private func ping(_ socket: Socket) -> Bool {
-        do throws(ZeroMQError) {
-            guard try socket.send("UBP/1", more: true) == .sent else { return false }
-            try socket.send("PING", more: true)
-            try socket.send("bench", more: true)
-            try socket.send("", more: false)
-            return true
-        } catch {
-            fail("\(error)")
-            return true
-        }
-    }
-
-    // MARK: Receiving
-
-    private func receive(_ message: Multipart) {
-        guard message.count >= 4 else { return fail("an answer has \(message.count) frames") }
-        let (size, first) = unsafe message.withBytes(at: 1) { verb in
-            (verb.count, unsafe verb.first ?? 0)
-        }
-        tally.messages += 1
-        switch (size, first) {
-        case (2, UInt8(ascii: "O")):
-            settleOne()
-        case (5, UInt8(ascii: "R")):
-            end(message, isReply: true)
-        case (7, UInt8(ascii: "F")):
-            end(message, isReply: false)
-        case (8, UInt8(ascii: "R")):
-            tally.failures += 1
-            ended += 1
-            settleOne()
-            goOn()
-        case (8, UInt8(ascii: "A")):
-            break
-        case (4, UInt8(ascii: "P")):
-            ponged += 1
-        default:
-            let header = unsafe message.withBytes(at: 3) { unsafe String(decoding: $0, as: UTF8.self) }
-            fail("the broker answered \(header)")
-        }
-    }
-
-    private func end(_ message: Multipart, isReply: Bool) {
-        var number = 0
-        unsafe message.withBytes(at: 2) { id in
-            for index in id.indices.suffix(8) {
-                let digit = unsafe id[index]
-                number = number << 4 | Int(digit < 0x3A ? digit - 0x30 : digit - 0x57)
-            }
-        }
-        ended += 1
-        if isReply {
-            tally.replies += 1
-            tally.latencies.add(nanoseconds: Machine.nanoseconds - due[number & (Self.openMax - 1)])
-        } else {
-            tally.failures += 1
-        }
-        let socket = sockets[number % sockets.count]
-        attempt { () throws(ZeroMQError) in
-            try socket.send("UBP/1", more: true)
-            try socket.send("ACK", more: true)
-            try socket.send(id(of: number), more: true)
-            try socket.send("")
-        }
-        tally.messages += 1
-        goOn()
-    }
-
-    private func goOn() {
-        guard case .window(let window) = pace else { return }
-        attempt { () throws(ZeroMQError) in
-            while sent < sentMax, sent - ended < window { try send(due: Machine.nanoseconds) }
-        }
-    }
-
-    private func settleOne() {
+    func settleOne() {
         settled += 1
         if case .lockStep = pace, sent < sentMax {
             attempt { () throws(ZeroMQError) in try send(due: Machine.nanoseconds) }
@@ -299,8 +135,6 @@ actor AgentLoad {
         pace = .still
         waiter.resume()
     }
-
-    // MARK: The end
 
     /// Waits until so many requests have ended and their `ACK` was answered.
     private func settle(_ count: Int) async throws {
@@ -313,7 +147,7 @@ actor AgentLoad {
         if let trouble { throw CommandFailure(.failed, trouble) }
     }
 
-    private func attempt(_ work: () throws(ZeroMQError) -> Void) {
+    func attempt(_ work: () throws(ZeroMQError) -> Void) {
         do throws(ZeroMQError) {
             try work()
         } catch {
@@ -321,7 +155,7 @@ actor AgentLoad {
         }
     }
 
-    private func fail(_ text: String) {
+    func fail(_ text: String) {
         guard trouble == nil else { return }
         trouble = text
         pace = .still
@@ -330,7 +164,7 @@ actor AgentLoad {
     }
 
     /// Gives up when nothing comes in any more.
-    private func watch() {
+    func watch() {
         guard watchdog == nil else { return }
         let before = settled
         watchdog = loop.schedule(at: loop.now().advanced(by: .seconds(1))) {

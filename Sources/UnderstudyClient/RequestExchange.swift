@@ -52,7 +52,7 @@ struct RequestExchange {
         case failed(ClientError)
     }
 
-    private enum Phase: Hashable {
+    enum Phase: Hashable {
         /// `REQUEST` was or will be sent. To pausing, following, cancelling, over.
         case offering(isSent: Bool)
         /// The broker has no room now. To offering, following, cancelling, over.
@@ -82,7 +82,7 @@ struct RequestExchange {
     static let cancelCountMax = 3
 
     /// When ``Input/due(_:)`` is to be put in.
-    private(set) var due: Moment
+    var due: Moment
 
     /// Whose request it is.
     enum Origin: Hashable {
@@ -92,19 +92,19 @@ struct RequestExchange {
         case attached(cancels: Bool)
     }
 
-    private let header: RequestHeader
-    private let origin: Origin
+    let header: RequestHeader
+    let origin: Origin
     private let acknowledges: Bool
-    private let expiry: Moment
-    private var phase = Phase.offering(isSent: false)
-    private var watch: ReachabilityWatch
-    private var offers = 0
+    let expiry: Moment
+    var phase = Phase.offering(isSent: false)
+    var watch: ReachabilityWatch
+    var offers = 0
     /// Offers that were made and have not turned out to be impossible.
-    private var offersSent = 0
-    private var offeredAt = Moment.zero
-    private var pauses = 0
-    private var wasBlocked = false
-    private var rejection: BusError?
+    var offersSent = 0
+    var offeredAt = Moment.zero
+    var pauses = 0
+    var wasBlocked = false
+    var rejection: BusError?
 
     /// Makes an exchange; ``begin(now:)`` is next.
     ///
@@ -156,179 +156,10 @@ struct RequestExchange {
         }
     }
 
-    private var isAwaited: Bool {
+    var isAwaited: Bool {
         switch phase {
         case .offering, .pausing, .following: true
         case .cancelling, .over: false
         }
-    }
-
-    // MARK: Sending
-
-    /// Sends `REQUEST` with what is left of the deadline.
-    private mutating func offer(_ now: Moment) -> [Effect] {
-        let left = now.duration(to: expiry)
-        guard left > .zero else { return expired() }
-        phase = .offering(isSent: true)
-        offeredAt = now
-        offers += 1
-        offersSent += 1
-        let interval = min(Self.offerIntervalMax, Self.offerInterval * (1 << min(offers - 1, 10)))
-        due = min(expiry, now.advanced(by: interval))
-        return [.offer(deadline: max(left, Limits.deadline.lowerBound))]
-    }
-
-    private mutating func blocked(_ now: Moment) -> [Effect] {
-        if case .offering(isSent: true) = phase {
-            phase = .offering(isSent: false)
-            offersSent -= 1
-        }
-        // The first look is at once, because nobody should wait long to hear of a wrong directory.
-        due = wasBlocked ? now.advanced(by: Self.blockedInterval) : now
-        wasBlocked = true
-        return []
-    }
-
-    private mutating func connected(_ now: Moment) -> [Effect] {
-        wasBlocked = false
-        switch phase {
-        case .offering(let isSent):
-            // The news of a connection may come after what was sent on it; not more than once a second either way.
-            let next = offeredAt.advanced(by: Self.offerPause)
-            guard isSent, now < next else { return offer(now) }
-            due = min(due, next)
-            return []
-        case .following: return get(now)
-        case .cancelling(let sent): return cancelAgain(sent, now)
-        case .pausing, .over: return []
-        }
-    }
-
-    private mutating func get(_ now: Moment) -> [Effect] {
-        due = now.advanced(by: Self.getInterval)
-        if case .following(let until) = phase { due = min(due, until) }
-        return [.get]
-    }
-
-    // MARK: Answers
-
-    private mutating func accepted(_ now: Moment) {
-        switch phase {
-        case .offering, .pausing:
-            phase = .following(until: max(now, expiry).advanced(by: Self.grace))
-            due = now.advanced(by: Self.getInterval)
-        case .following, .cancelling, .over:
-            break
-        }
-    }
-
-    private mutating func refused(_ error: BusError, _ now: Moment) -> [Effect] {
-        switch phase {
-        case .offering, .pausing:
-            guard error.code.retry == .sameID else {
-                return fail(ClientError(error.code == .gone ? .gone : .refused, error))
-            }
-            return pause(error, now)
-        case .following:
-            switch (error.code, error.code.retry) {
-            case (.unknownRequest, _) where origin != .own:
-                return fail(ClientError(error))
-            case (.unknownRequest, _):
-                // A broker that was started again. It may have been paid for; `on_loss` says whether that matters.
-                guard header.onLoss == .retry else { return fail(ClientError(.lost, error)) }
-                offers = 0
-                return offer(now)
-            case (.gone, _): return fail(ClientError(.gone, error))
-            case (_, .sameID):
-                // Too many wait for it already.
-                if let wait = error.retryAfter { due = now.advanced(by: max(wait, .milliseconds(1))) }
-                return []
-            default: return fail(ClientError(.refused, error))
-            }
-        case .cancelling:
-            phase = .over
-            return [.forget]
-        case .over:
-            return []
-        }
-    }
-
-    private mutating func pause(_ error: BusError, _ now: Moment) -> [Effect] {
-        rejection = error
-        phase = .pausing
-        let own = min(Self.pauseMax, Self.pauseBase * (1 << min(pauses, 10)))
-        pauses += 1
-        due = now.advanced(by: max(error.retryAfter ?? own, .milliseconds(1)))
-        return due < expiry ? [] : fail(ClientError(.rejected, error))
-    }
-
-    // MARK: Time
-
-    private mutating func timer(_ reachability: Reachability, _ now: Moment) -> [Effect] {
-        guard now >= due else { return [] }
-        switch phase {
-        case .offering(let isSent):
-            if let error = watch.note(reachability, now: now) { return fail(error) }
-            guard now < expiry else { return expired() }
-            // Unsent, it goes when the connection stands; a try now does no harm.
-            if !isSent { offers = max(0, offers - 1) }
-            return offer(now)
-        case .pausing:
-            return offer(now)
-        case .following(let until):
-            if let error = watch.note(reachability, now: now) { return fail(error) }
-            guard now < until else {
-                let overdue =
-                    origin == .own
-                    ? "the broker accepted the request, but sent no terminal within its deadline"
-                    : "the request had no terminal within \(header.deadline)"
-                return fail(ClientError(.noAnswer, overdue))
-            }
-            return get(now)
-        case .cancelling(let sent):
-            return cancelAgain(sent, now)
-        case .over:
-            return []
-        }
-    }
-
-    private mutating func expired() -> [Effect] {
-        if let rejection { return fail(ClientError(.rejected, rejection)) }
-        return fail(ClientError(.noAnswer, "the broker did not answer within the request's deadline"))
-    }
-
-    private mutating func fail(_ error: ClientError) -> [Effect] {
-        phase = .over
-        var error = error
-        error.wasNeverSent = origin == .own && offersSent == 0
-        return [.end(.failed(error)), .forget]
-    }
-
-    // MARK: Cancelling
-
-    private mutating func cancelled(_ now: Moment) -> [Effect] {
-        guard isAwaited else { return [] }
-        let ending = Effect.end(.failed(ClientError(.cancelled, "the task that waited was cancelled")))
-        let isKnown =
-            switch phase {
-            case .offering(let isSent): isSent || offers > 1
-            case .following: origin != .attached(cancels: false)
-            case .pausing, .cancelling, .over: false
-            }
-        guard isKnown else {
-            phase = .over
-            return [ending, .forget]
-        }
-        return [ending] + cancelAgain(0, now)
-    }
-
-    private mutating func cancelAgain(_ sent: Int, _ now: Moment) -> [Effect] {
-        guard sent < Self.cancelCountMax else {
-            phase = .over
-            return [.forget]
-        }
-        phase = .cancelling(sent: sent + 1)
-        due = now.advanced(by: Self.cancelInterval)
-        return [.cancel]
     }
 }

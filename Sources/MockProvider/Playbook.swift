@@ -1,5 +1,4 @@
 import CoreTypes
-import JSON
 
 /// Decides what happens to each call: limits, script, recording, model names and counts. A value; the server keeps it
 /// behind a lock.
@@ -32,13 +31,6 @@ struct Playbook {
         var limit: RateLimitAnswer?
     }
 
-    /// What a model's name stands for, read once per name.
-    private enum NameMeaning {
-        case rule(MockRule)
-        case plain
-        case wrong(String)
-    }
-
     /// Exchanges that take turns.
     private struct Turns {
         var exchanges: [Int]
@@ -58,14 +50,14 @@ struct Playbook {
     let recording: MockRecording?
     private let countedIDsMax: Int
     /// How far each rule of the script has come.
-    private(set) var progress: [RuleProgress] = []
+    var progress: [RuleProgress] = []
     private(set) var limiters: [RateLimiter] = []
     /// Turns of the recording's groups, and of the patterns of the script.
     private var groupTurns: [Turns] = []
     private var patternTurns: [String: Turns] = [:]
     /// How often each exchange was played.
     private(set) var replays: [Int] = []
-    private var meanings: [String: NameMeaning] = [:]
+    var meanings: [String: NameMeaning] = [:]
     private(set) var counts: CountTable
 
     init(script: MockScript, recording: MockRecording? = nil, countedIDsMax: Int) {
@@ -156,57 +148,13 @@ struct Playbook {
         return nil
     }
 
-    /// What happens to a call, and the exchange that is played if it is one.
-    private mutating func behaviour(
-        _ ask: Ask,
-        numbers: CountTable.CallNumbers
-    ) -> (behaviour: MockBehaviour, exchange: MockExchange?) {
-        if !script.rules.isEmpty, let behaviour = ruledBehaviour(ask, numbers: numbers) {
-            guard case .replay(let pattern) = behaviour.outcome else { return (behaviour, nil) }
-            return (behaviour, nextExchange(named: pattern))
-        }
-        if let recording, let group = recording.group(model: ask.model, question: ask.question),
-            let exchange = nextExchange(ofGroup: group)
-        {
-            return (MockBehaviour(.replay(exchange.name)), exchange)
-        }
-        return (namedBehaviour(ask, numbers: numbers), nil)
-    }
-
-    private mutating func namedBehaviour(_ ask: Ask, numbers: CountTable.CallNumbers) -> MockBehaviour {
-        switch meaning(of: ask.model) {
-        case .plain: return .ok
-        case .wrong(let reason): return MockBehaviour(.status(ErrorBody.unknownModel(ask.model, reason: reason)))
-        case .rule(let rule):
-            let phase = rule.phases[0]
-            if selects(phase.selector, ask, numbers: numbers, ruleCall: numbers.ofModel) { return phase.behaviour }
-            return phase.otherwise ?? .ok
-        }
-    }
-
-    private mutating func ruledBehaviour(_ ask: Ask, numbers: CountTable.CallNumbers) -> MockBehaviour? {
-        let bareName = ask.model.afterLastSlash
-        let bareID = ask.id?.afterLastSlash
-        for index in script.rules.indices {
-            guard script.rules[index].matches(model: ask.model, bareName: bareName),
-                script.rules[index].ids.matches(ask.id, bareID: bareID),
-                let step = progress[index].takeCall(of: script.rules[index], now: ask.now)
-            else { continue }
-            if selects(step.phase.selector, ask, numbers: numbers, ruleCall: step.number) {
-                return step.phase.behaviour
-            }
-            if let otherwise = step.phase.otherwise { return otherwise }
-        }
-        return nil
-    }
-
     // MARK: Recording
 
-    private mutating func nextExchange(named pattern: String) -> MockExchange? {
+    mutating func nextExchange(named pattern: String) -> MockExchange? {
         patternTurns[pattern]?.next().flatMap { played($0) }
     }
 
-    private mutating func nextExchange(ofGroup group: Int) -> MockExchange? {
+    mutating func nextExchange(ofGroup group: Int) -> MockExchange? {
         groupTurns[group].next().flatMap { played($0) }
     }
 
@@ -226,62 +174,5 @@ struct Playbook {
         case .answer, .resetAfterHead, .truncatedBody, .malformedBody, .emptyBody, .errorInsideSuccess:
             return .status(MockStatus(404, body: endpoint.errorBody))
         }
-    }
-
-    // MARK: Selection
-
-    private func selects(
-        _ selector: MockSelector,
-        _ ask: Ask,
-        numbers: CountTable.CallNumbers,
-        ruleCall: Int
-    ) -> Bool {
-        switch selector {
-        case .always:
-            return true
-        case .first(let count, let scope):
-            return number(per: scope, numbers, ruleCall) <= count
-        case .percent(let percent, let seed):
-            return hash("percent", seed, ask, numbers: numbers).unit * 100 < percent
-        case .flapping(let ok, let failing, let scope):
-            guard ok + failing > 0 else { return false }
-            return (number(per: scope, numbers, ruleCall) - 1) % (ok + failing) >= ok
-        }
-    }
-
-    /// Without a request id all calls of the rule stand for one request.
-    private func number(per scope: MockSelector.Scope, _ numbers: CountTable.CallNumbers, _ ruleCall: Int) -> Int {
-        switch scope {
-        case .model: ruleCall
-        case .request: numbers.ofRequest ?? ruleCall
-        }
-    }
-
-    /// A hash that belongs to this call: the same in every run that makes the same calls.
-    private func hash(
-        _ purpose: String,
-        _ seed: UInt64,
-        _ ask: Ask,
-        numbers: CountTable.CallNumbers
-    ) -> StableHash {
-        var hash = StableHash()
-        hash.combine(purpose)
-        hash.combine(seed)
-        hash.combine(ask.model)
-        hash.combine(ask.id ?? "")
-        hash.combine(UInt64(numbers.ofRequest ?? numbers.ofModel))
-        return hash
-    }
-
-    private mutating func meaning(of model: String) -> NameMeaning {
-        if let known = meanings[model] { return known }
-        let meaning: NameMeaning
-        do throws(MockError) {
-            meaning = try MockRule(modelNamed: model).map { .rule($0) } ?? .plain
-        } catch {
-            meaning = .wrong(error.message)
-        }
-        if meanings.count < CountTable.modelCountMax { meanings[model] = meaning }
-        return meaning
     }
 }

@@ -1,6 +1,5 @@
 import CoreTypes
 import EventLoop
-import JSON
 import Synchronization
 
 /// Accepts connections and answers their requests; the part of the mock that lives on the loop's thread.
@@ -27,16 +26,16 @@ final class Server: @unchecked Sendable {
     /// When it was made.
     let started: Moment
     private let idleTimeout: Duration?
-    private let isTimed: Bool
-    private let countsTokens: Bool
+    let isTimed: Bool
+    let countsTokens: Bool
     private let listener: CInt
     private var isStopped = false
     private(set) var connections: [CInt: Connection] = [:]
     /// Rises ``idleTicks`` times in each idle timeout; what connections note as the time of their last bytes.
     private(set) var idleTick: UInt32 = 0
     private var idleTimer: TimerID?
-    private var clock = WallClock()
-    private var callNumber = 0
+    var clock = WallClock()
+    var callNumber = 0
     /// What all connections read into; each uses it up before it returns to the loop.
     var scratch: [UInt8]
 
@@ -143,175 +142,5 @@ final class Server: @unchecked Sendable {
         idleTick &+= 1
         for connection in Array(connections.values) { connection.closeIfIdle(at: idleTick) }
         if !connections.isEmpty { watchIdleness() }
-    }
-
-    // MARK: Requests
-
-    /// Answers a request that was read completely.
-    func answer(_ request: Request, on connection: Connection) {
-        let head = request.head
-        let path = head.path
-        let isRead = head.method == "GET"
-        let isWrite = head.method == "POST"
-        if path.hasSuffix("/chat/completions") {
-            isWrite ? answerChat(request, on: connection) : refuseMethod(head, allowed: "POST", on: connection)
-        } else if recording != nil, isWrite, let endpoint = Endpoint(path: path) {
-            answerRecorded(request, at: endpoint, on: connection)
-        } else if path == "/" || path == "/_mock" || path == "/_mock/" {
-            isRead ? sendPage(head, on: connection) : refuseMethod(head, allowed: "GET", on: connection)
-        } else if path == "/_mock/counts" {
-            isRead
-                ? send(countsBody(head.query), head, on: connection)
-                : refuseMethod(head, allowed: "GET", on: connection)
-        } else if path == "/_mock/reset" {
-            guard isWrite else { return refuseMethod(head, allowed: "POST", on: connection) }
-            playbook.withLock { $0.reset() }
-            send(Array("{\"reset\":true}".utf8), head, on: connection)
-        } else if path == "/_mock/health" {
-            send(Array("{\"status\":\"ok\"}".utf8), head, on: connection)
-        } else if path.hasSuffix("/models") {
-            isRead ? send(modelsBody(), head, on: connection) : refuseMethod(head, allowed: "GET", on: connection)
-        } else {
-            let message = "Unknown request URL: \(head.method) \(path). Please check the URL for typos."
-            send(ErrorBody.refusal(404, message, code: "unknown_url"), head, on: connection)
-        }
-    }
-
-    /// Answers bytes that are no acceptable request; the connection ends with it.
-    func refuse(status: Int, reason: String, on connection: Connection) {
-        let refusal = ErrorBody.refusal(status, "The request could not be read: \(reason).")
-        let (body, type) = ErrorBody.content(of: refusal, model: "")
-        connection.send(player().response(status: status, body: body, type: type, keepsAlive: false))
-    }
-
-    private func player() -> Player {
-        let date = clock.httpDate()
-        return Player(unixSeconds: clock.second, date: date)
-    }
-
-    private func send(_ body: [UInt8], _ head: RequestHead, on connection: Connection) {
-        connection.send(player().response(status: 200, body: body, keepsAlive: head.keepsAlive))
-    }
-
-    private func send(_ status: MockStatus, _ head: RequestHead, on connection: Connection) {
-        let (body, type) = ErrorBody.content(of: status, model: "")
-        let response = player().response(
-            status: status.code,
-            headers: status.headers,
-            body: body,
-            type: type,
-            keepsAlive: head.keepsAlive
-        )
-        connection.send(response)
-    }
-
-    /// Answers with the page for people.
-    private func sendPage(_ head: RequestHead, on connection: Connection) {
-        let response = player().response(
-            status: 200,
-            headers: StatusPage.headers,
-            body: StatusPage.html(statusView()),
-            type: "text/html; charset=utf-8",
-            keepsAlive: head.keepsAlive
-        )
-        connection.send(response)
-    }
-
-    private func refuseMethod(_ head: RequestHead, allowed: String, on connection: Connection) {
-        let message = "Not allowed to \(head.method) on \(head.path)."
-        var refusal = ErrorBody.refusal(405, message, code: "method_not_supported")
-        refusal.headers = [MockHeader("allow", allowed)]
-        send(refusal, head, on: connection)
-    }
-
-    private func answerChat(_ request: Request, on connection: Connection) {
-        let head = request.head
-        connection.oweAnswer()
-        if head.bearer == Self.badKey {
-            playbook.withLock { $0.countRefused(id: head.requestID, status: 401) }
-            return send(MockStatus(401), head, on: connection)
-        }
-        let question = recording == nil ? nil : self.question(request, at: .chat)
-        switch ChatRequest.read(request.body, withTokens: countsTokens) {
-        case .failure(let refusal):
-            let decision = question.flatMap { question in
-                playbook.withLock { $0.decideRecorded(question, id: head.requestID) }
-            }
-            if let decision {
-                let chat = ChatRequest(model: question?.model ?? "", messageBytes: request.body.count, isStream: false)
-                return play(decision, of: chat, head, on: connection)
-            }
-            playbook.withLock { $0.countRefused(id: head.requestID, status: refusal.answer.code) }
-            send(refusal.answer, head, on: connection)
-        case .success(let chat):
-            decide(chat, at: .chat, question, head, on: connection)
-        }
-    }
-
-    /// Answers a call to a service other than chat completions, which has recorded answers only.
-    private func answerRecorded(_ request: Request, at endpoint: Endpoint, on connection: Connection) {
-        let head = request.head
-        connection.oweAnswer()
-        let status = MockStatus(head.bearer == Self.badKey ? 401 : 400, body: endpoint.errorBody)
-        guard status.code != 401, let question = self.question(request, at: endpoint), let model = question.model else {
-            playbook.withLock { $0.countRefused(id: head.requestID, status: status.code) }
-            return send(status, head, on: connection)
-        }
-        let chat = ChatRequest(model: model, messageBytes: request.body.count, isStream: question.isStream)
-        decide(chat, at: endpoint, question, head, on: connection)
-    }
-
-    /// What a request is compared with a recording by; nil when its body is no JSON.
-    private func question(_ request: Request, at endpoint: Endpoint) -> MockExchange.Question? {
-        let limits = JSONLimits(byteCountMax: RequestParser.bodyBytesMax)
-        guard let body = try? JSONValue(parsing: request.body, limits: limits) else { return nil }
-        return MockExchange.Question(endpoint: endpoint, path: request.head.path, body: body)
-    }
-
-    private func decide(
-        _ chat: ChatRequest,
-        at endpoint: Endpoint,
-        _ question: MockExchange.Question?,
-        _ head: RequestHead,
-        on connection: Connection
-    ) {
-        let ask = Playbook.Ask(
-            model: chat.model,
-            id: head.requestID,
-            key: head.bearer,
-            tokens: chat.tokensAsked,
-            endpoint: endpoint,
-            question: question,
-            now: isTimed ? loop.now() : .zero
-        )
-        play(playbook.withLock { $0.decide(ask) }, of: chat, head, on: connection)
-    }
-
-    private func play(
-        _ decision: Playbook.Decision,
-        of chat: ChatRequest,
-        _ head: RequestHead,
-        on connection: Connection
-    ) {
-        callNumber += 1
-        let call = Call(
-            request: chat,
-            outcome: decision.outcome,
-            exchange: decision.exchange,
-            limit: decision.limit,
-            number: callNumber,
-            isOldHTTP: head.isOldHTTP,
-            keepsAlive: head.keepsAlive
-        )
-        guard decision.latencyMilliseconds > 0 else { return play(call, on: connection) }
-        connection.wait(.milliseconds(decision.latencyMilliseconds)) { self.play(call, on: connection) }
-    }
-
-    private func play(_ call: Call, on connection: Connection) {
-        if let response = player().response(to: call) {
-            connection.send(response)
-        } else if call.outcome == .resetBeforeHead {
-            connection.reset()
-        }
     }
 }

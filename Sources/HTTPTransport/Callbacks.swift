@@ -65,9 +65,12 @@ let socketCallback: curl_socket_callback = { easy, socket, what, address, _ in
         default: []
         }
     let call: HTTPCall? = if let easy = unsafe easy { unsafe callOf(easy) } else { nil }
-    // While it connects, too, libcurl reads, but after the request has left from no other socket.
-    let carriesRequest = call?.phases.requestSent == true && interest?.contains(.read) == true
-    if let failure = pool.watch(socket, interest, carriesRequest: carriesRequest) {
+    // While it connects, too, libcurl reads, but after the request has left from no other socket. Over TLS it says so once,
+    // for the handshake; what it lets go after the request is then no loser of a race of connects, which ended before.
+    let isCarrier = interest.map { $0.contains(.read) } ?? (call?.isEncrypted == true)
+    let carriesRequest = call?.phases.requestSent == true && isCarrier
+    let isPaused = call?.isPaused == true
+    if let failure = pool.watch(socket, interest, carriesRequest: carriesRequest, isPaused: isPaused) {
         call?.verdict = (.internal, failure.description)
     }
     return 0

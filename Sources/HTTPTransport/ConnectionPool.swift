@@ -120,7 +120,7 @@ final class ConnectionPool {
     }
 
     /// What libcurl wants to be told about a socket; the error when the loop cannot watch it.
-    func watch(_ socket: CInt, _ interest: Interest?, carriesRequest: Bool) -> SystemError? {
-        transport.watch(socket, interest, carriesRequest: carriesRequest, for: self)
+    func watch(_ socket: CInt, _ interest: Interest?, carriesRequest: Bool, isPaused: Bool) -> SystemError? {
+        transport.watch(socket, interest, carriesRequest: carriesRequest, isPaused: isPaused, for: self)
     }
 }

@@ -64,8 +64,11 @@ public final class HTTPCall {
 
     /// Whether the call can share a connection at all: only TLS connections speak HTTP/2 here.
     var mayShare: Bool {
-        transport.configuration.offersHTTP2 && request.http2 == .negotiate && origin.utf8.starts(with: "https:".utf8)
+        transport.configuration.offersHTTP2 && request.http2 == .negotiate && isEncrypted
     }
+
+    /// Whether it goes over TLS.
+    var isEncrypted: Bool { origin.utf8.starts(with: "https:".utf8) }
 
     /// Whether nothing was done yet for this call alone.
     var isWaitingForAnother: Bool { isSharing && !hasOpened && !phases.requestSent && easy != nil }

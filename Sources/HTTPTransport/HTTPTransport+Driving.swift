@@ -13,10 +13,12 @@ extension HTTPTransport {
         _ socket: CInt,
         _ interest: Interest?,
         carriesRequest: Bool,
+        isPaused: Bool = false,
         for pool: ConnectionPool
     ) -> SystemError? {
         guard let interest else {
-            if !sockets.released(socket) { unwatch(socket) }
+            let stays = sockets.released(socket, carriedRequest: carriesRequest, isPaused: isPaused)
+            if !stays { unwatch(socket) }
             return nil
         }
         if sockets.isWatched(socket) {
@@ -35,6 +37,8 @@ extension HTTPTransport {
     private func happened(_ readiness: Readiness, on socket: CInt, of pool: ConnectionPool) {
         // Closed by its peer, nearly always; libcurl finds out when the next call begins in this pool.
         guard !sockets.isIdle(socket) else {
+            // Those that know HTTP/2 well enough see to it themselves.
+            if !configuration.offersHTTP2 { Self.spend(socket) }
             poolChoice.noteClosed(in: pool.index)
             return unwatch(socket)
         }
@@ -43,6 +47,19 @@ extension HTTPTransport {
         if readiness.contains(.write) { events |= CURL_CSELECT_OUT }
         if readiness.contains(.error) { events |= CURL_CSELECT_ERR }
         act(in: pool, socket: socket, events: events)
+    }
+
+    /// Makes libcurl find a kept connection dead on which its peer has closed or sent what nobody asked for.
+    ///
+    /// libcurl looks for a byte to read, and takes a connection that has one for alive (7.88, `ossl_check_cxn` and
+    /// `cf_socket_is_alive`; from 8.1 on it rejects such a one). Over TLS every orderly end has one, the close_notify in
+    /// front of it. A request that went there would be lost, for it is not sent a second time.
+    private static func spend(_ socket: CInt) {
+        shutdown(socket, CInt(SHUT_RD))
+        var waste = [UInt8](repeating: 0, count: 4096)
+        for _ in 0..<64 {
+            guard unsafe recv(socket, &waste, waste.count, CInt(MSG_DONTWAIT)) > 0 else { return }
+        }
     }
 
     private func unwatch(_ socket: CInt) {

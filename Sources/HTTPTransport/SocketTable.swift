@@ -48,9 +48,16 @@ struct SocketTable {
     }
 
     /// libcurl asks for it no more: whether it may stay watched.
-    mutating func released(_ socket: CInt) -> Bool {
+    ///
+    /// - Parameters:
+    ///   - carriedRequest: A request went over it.
+    ///   - isPaused: A call has the connection still and takes nothing for now.
+    mutating func released(_ socket: CInt, carriedRequest: Bool = false, isPaused: Bool = false) -> Bool {
         self[socket].interest = nil
-        guard self[socket].isConnection, self[socket].isEstablished, self[socket].isWatched else { return false }
+        if carriedRequest { self[socket].isEstablished = true }
+        guard !isPaused, self[socket].isConnection, self[socket].isEstablished, self[socket].isWatched else {
+            return false
+        }
         self[socket].isIdle = true
         return true
     }

@@ -128,6 +128,30 @@ import Testing
         #expect(server.connections == 2)
     }
 
+    /// As a TLS server's close_notify is: libcurl took the byte for a sign of life, and the next call for it was lost.
+    @Test(arguments: [true, false]) func aConnectionWithBytesThatNobodyAskedForIsNotUsedAgain(isClosed: Bool)
+        async throws
+    {
+        let server = ScriptedServer { connection in
+            _ = connection.readRequest()
+            connection.respond()
+            connection.send([21])
+            if isClosed { connection.shutDownSending() }
+            _ = connection.waitForClose()
+        }
+        defer { server.stop() }
+        try await withDriver(.isolated()) { driver in
+            for number in 1...4 {
+                let recording = await driver.record(post(server.url()))
+                #expect(recording.head?.status == 200, "\(recording)")
+                #expect(server.connections == number)
+                // Until the transport has seen the byte.
+                while await driver.run({ !$0.sockets.watched.isEmpty }) { await Task.yield() }
+            }
+        }
+        #expect(server.requests.count == 4)
+    }
+
     /// A call that takes longer than a pool without calls is kept.
     @Test func aPoolWithACallIsNotClosed() async throws {
         let gate = Gate()

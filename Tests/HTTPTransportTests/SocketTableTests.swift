@@ -27,6 +27,23 @@ import Testing
         #expect(table.watched.isEmpty)
     }
 
+    /// As over TLS, where libcurl asks for it once, for the handshake.
+    @Test func aConnectionThatIsKnownLateToCarryARequestStaysWatched() {
+        var table = SocketTable()
+        table.opened(6)
+        table.wanted(6, .read, carriesRequest: false)
+        let stays = table.released(6, carriedRequest: true)
+        #expect(stays && table.isIdle(6))
+    }
+
+    @Test func aPausedCallsConnectionIsNotIdle() {
+        var table = SocketTable()
+        table.opened(4)
+        table.wanted(4, .read, carriesRequest: true)
+        let stays = table.released(4, isPaused: true)
+        #expect(!stays && !table.isIdle(4))
+    }
+
     @Test func aNewOwnerOfANumberInheritsNothing() {
         var table = SocketTable()
         table.opened(5)

@@ -56,7 +56,13 @@ extension Dispatcher {
         )
     }
 
-    /// The worker with the lowest load among those with credit; ties go round.
+    /// Who among those with credit gets the next request: the worker with the lowest load, counted in steps
+    /// (``WorkerRecord/step``), and of those on one step the one that has most.
+    ///
+    /// So a worker is filled by a step before the next is begun: a few workers that have much to do at once need fewer
+    /// wake-ups and fewer connections to the providers than many with little, and no worker is ahead of another by more
+    /// than a step. Workers with nothing to do take turns, so that none that fails at once gets everything. One that
+    /// was silent for two beats may be frozen and comes last.
     ///
     /// While another worker is at full speed, a new one counts with a part of its capacity that grows over ten seconds,
     /// so that it does not get the whole backlog at once; a pool that starts together has nobody to spare it and is not
@@ -65,6 +71,7 @@ extension Dispatcher {
         let total = workerOrder.count
         guard total > 0 else { return nil }
         let share = configuration.slowStartShare
+        let leaseWhenSilent = now.advanced(by: configuration.lease - configuration.beatInterval * 2)
         let start = total > Self.scanMax ? Int(random.next() % UInt64(total)) : rotation % total
         var plain = Candidate()
         var spared = Candidate()
@@ -76,10 +83,12 @@ extension Dispatcher {
             let warmth = worker.warmth(now: now, share: share)
             if warmth >= 1, worker.isReachable, !worker.isQuiet { hasWarm = true }
             guard worker.credit > 0 else { continue }
-            let held = Double(worker.held.count)
-            plain.compare(worker, load: held / Double(worker.capacity), index: index)
+            let isSilent = worker.leaseUntil < leaseWhenSilent
+            plain.compare(worker, isSilent: isSilent, room: Double(worker.capacity), index: index)
             let room = max(1, Double(worker.capacity) * warmth)
-            if held < room { spared.compare(worker, load: held / room, index: index) }
+            if Double(worker.held.count) < room {
+                spared.compare(worker, isSilent: isSilent, room: room, index: index)
+            }
         }
         let best = hasWarm ? spared : plain
         if let worker = best.worker {
@@ -93,17 +102,20 @@ extension Dispatcher {
         return nil
     }
 
-    /// The least loaded worker so far; the first one of equals.
+    /// The best worker so far; the first one of equals.
     private struct Candidate {
         var worker: WorkerRecord?
-        var load = Double.infinity
         var index = 0
+        /// Whether it is silent, its load in steps, and what it has; the lowest is the best.
+        private var rank = (1, Double.infinity, 0)
 
-        mutating func compare(_ other: WorkerRecord, load otherLoad: Double, index otherIndex: Int) {
-            guard otherLoad < load else { return }
+        mutating func compare(_ other: WorkerRecord, isSilent: Bool, room: Double, index otherIndex: Int) {
+            let held = other.held.count
+            let otherRank = (isSilent ? 1 : 0, Double(held - held % other.step) / room, -held)
+            guard worker == nil || otherRank < rank else { return }
             worker = other
-            load = otherLoad
             index = otherIndex
+            rank = otherRank
         }
     }
 }

@@ -61,12 +61,63 @@ struct DispatchingTests {
     func lowestLoad() {
         let bus = Scenario()
         let agent = bus.attached()
-        let small = bus.readyWorker("small", capacity: 10)
-        let large = bus.readyWorker("large", capacity: 30)
+        let small = bus.readyWorker("small", capacity: 1000)
+        let large = bus.readyWorker("large", capacity: 3000)
         bus.pass(.seconds(12), beating: [small, large])
-        for index in 0..<20 { agent.request("r\(index)") }
-        #expect(small.headers.count == 5)
-        #expect(large.headers.count == 15)
+        for index in 0..<1024 { agent.request("r\(index)") }
+        #expect(small.headers.count == 256)
+        #expect(large.headers.count == 768)
+    }
+
+    @Test(
+        "a worker is filled by a step, a quarter of its capacity and at most 64, before the next is begun",
+        arguments: [(3, 1), (10, 2), (200, 50), (1000, 64)]
+    )
+    func steps(capacity: Int, step: Int) {
+        let bus = Scenario()
+        let agent = bus.attached()
+        let workers = (0..<3).map { bus.readyWorker("w\($0)", capacity: capacity) }
+        for index in 0..<step { agent.request("a\(index)") }
+        #expect(workers.map(\.headers.count) == [step, 0, 0])
+        agent.request("b")
+        #expect(workers.map(\.headers.count) == [step, 1, 0])
+        for index in 1..<2 * step { agent.request("b\(index)") }
+        #expect(workers.map(\.headers.count) == [step, step, step])
+        agent.request("c")
+        #expect(workers.map(\.headers.count).sorted() == [step, step, step + 1])
+    }
+
+    @Test("of workers on one step the one that has most goes on, until it has nothing")
+    func fullest() {
+        let bus = Scenario()
+        let agent = bus.attached()
+        let workers = (0..<2).map { bus.readyWorker("w\($0)", capacity: 40) }
+        for index in 0..<12 { agent.request("a\(index)") }
+        #expect(workers.map(\.headers.count) == [10, 2])
+        for job in workers[0].takeJobs().prefix(9) { workers[0].fail(job) }
+        agent.request("b")
+        #expect(workers.map(\.headers.count) == [10, 3])
+        for job in workers[1].takeJobs() { workers[1].fail(job) }
+        agent.request("c")
+        #expect(workers.map(\.headers.count) == [11, 3])
+    }
+
+    @Test("a worker that was silent for two beats comes last, and still gets what nobody else has room for")
+    func silent() {
+        let bus = Scenario()
+        let agent = bus.attached()
+        let frozen = bus.readyWorker("frozen", capacity: 40)
+        let other = bus.readyWorker("other", capacity: 40)
+        agent.request("first")
+        #expect([frozen, other].map(\.headers.count) == [1, 0])
+        bus.pass(.seconds(1), beating: [other])
+        agent.request("soon")
+        #expect([frozen, other].map(\.headers.count) == [2, 0])
+        bus.pass(.seconds(2), beating: [other])
+        for index in 0..<40 { agent.request("later\(index)") }
+        #expect([frozen, other].map(\.headers.count) == [2, 40])
+        agent.request("last")
+        #expect([frozen, other].map(\.headers.count) == [3, 40])
     }
 
     @Test("a pool that starts together is filled evenly and at once")

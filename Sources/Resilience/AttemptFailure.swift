@@ -15,6 +15,8 @@ public struct AttemptFailure: Sendable, Hashable {
     public var message: String
     /// The body of the provider's error, shortened to ``providerErrorBytesMax``; nil when there is none.
     public var providerError: [UInt8]?
+    /// Whether the request may have reached the provider; false when it provably never left.
+    public var wasSent: Bool
 
     /// Longest text kept of a failure, in bytes.
     public static let messageBytesMax = 2048
@@ -28,7 +30,8 @@ public struct AttemptFailure: Sendable, Hashable {
         sameModelAdvice: Bool? = nil,
         hint: Duration? = nil,
         message: String,
-        providerError: [UInt8]? = nil
+        providerError: [UInt8]? = nil,
+        wasSent: Bool = true
     ) {
         self.failureClass = failureClass
         self.httpStatus = httpStatus
@@ -36,7 +39,11 @@ public struct AttemptFailure: Sendable, Hashable {
         self.hint = hint.map { max($0, .zero) }
         self.message = message.utf8Prefix(Self.messageBytesMax)
         self.providerError = providerError.map { Array($0.prefix(Self.providerErrorBytesMax)) }
+        self.wasSent = wasSent
     }
+
+    /// Whether the provider may have charged for the attempt.
+    var mayBeBilled: Bool { wasSent && ErrorCode(failureClass).billed == .maybe }
 }
 
 extension String {

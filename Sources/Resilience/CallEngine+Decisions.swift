@@ -19,7 +19,8 @@ extension CallEngine {
                 since: since,
                 now: now,
                 failureClass: cut ? .deadline : failure.failureClass,
-                status: failure.httpStatus
+                status: failure.httpStatus,
+                mayBeBilled: failure.mayBeBilled
             )
             return .finish(expired(now: now))
         }
@@ -36,7 +37,8 @@ extension CallEngine {
                     failureClass: failure.failureClass,
                     status: failure.httpStatus,
                     next: .retry,
-                    wait: wait
+                    wait: wait,
+                    mayBeBilled: failure.mayBeBilled
                 )
                 state = .backingOff(since: now, until: until)
                 return .wait(until: until)
@@ -55,7 +57,8 @@ extension CallEngine {
             now: now,
             failureClass: failure.failureClass,
             status: failure.httpStatus,
-            next: next == nil ? .end : .fallback
+            next: next == nil ? .end : .fallback,
+            mayBeBilled: failure.mayBeBilled
         )
         trail.append(contentsOf: skipped)
         guard let next else {

@@ -76,7 +76,8 @@ extension CallEngine {
         failureClass: FailureClass? = nil,
         status: Int? = nil,
         next: AttemptRecord.Next = .end,
-        wait: Duration = .zero
+        wait: Duration = .zero,
+        mayBeBilled: Bool = true
     ) {
         trail.append(
             .attempt(
@@ -88,7 +89,8 @@ extension CallEngine {
                     next: next,
                     wait: wait,
                     started: (started ?? since).duration(to: since),
-                    duration: max(.zero, since.duration(to: now))
+                    duration: max(.zero, since.duration(to: now)),
+                    mayBeBilled: mayBeBilled
                 )
             )
         )

@@ -35,6 +35,9 @@ public struct Trail: Sendable, Hashable {
         }
     }
 
+    /// Whether a provider may have charged for any attempt of the request. Of those in lost deliveries nothing is known.
+    public var mayBeBilled: Bool { earlierAttempts > 0 || attempts.contains(where: \.mayBeBilled) }
+
     /// The latest attempt of this delivery; nil when there is none.
     public var lastAttempt: AttemptRecord? {
         for entry in entries.reversed() {

@@ -38,6 +38,8 @@ public struct AttemptRecord: Sendable, Hashable {
     public var started: Duration
     /// Length of the call.
     public var duration: Duration
+    /// Whether the provider may have charged for it. Not in the trail that is sent, only in what it adds up to.
+    public var mayBeBilled: Bool
 
     /// Makes a record.
     public init(
@@ -48,7 +50,8 @@ public struct AttemptRecord: Sendable, Hashable {
         next: Next = .end,
         wait: Duration = .zero,
         started: Duration = .zero,
-        duration: Duration = .zero
+        duration: Duration = .zero,
+        mayBeBilled: Bool = true
     ) {
         self.attempt = attempt
         self.model = model
@@ -58,5 +61,6 @@ public struct AttemptRecord: Sendable, Hashable {
         self.wait = wait
         self.started = started
         self.duration = duration
+        self.mayBeBilled = mayBeBilled
     }
 }

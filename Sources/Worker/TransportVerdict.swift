@@ -13,13 +13,16 @@ enum TransportVerdict: Sendable, Hashable {
 
     /// Sorts `error`.
     init(_ error: TransportError) {
+        let wasSent = error.phases.requestSent
         switch error.code {
         case .cancelled:
             self = .closed
         case .queueFull:
             self = .notBegun
         case .firstByteTimeout, .silenceTimeout, .totalTimeout:
-            self = .failed(AttemptFailure(.localTimeout, httpStatus: error.status, message: error.message))
+            self = .failed(
+                AttemptFailure(.localTimeout, httpStatus: error.status, message: error.message, wasSent: wasSent)
+            )
         case .bodyTooLarge, .headTooLarge:
             // The same question has an answer of the same size, and is paid for each time; another model may be briefer.
             self = .failed(
@@ -34,11 +37,15 @@ enum TransportVerdict: Sendable, Hashable {
             self = .failed(AttemptFailure(.malformedResponse, httpStatus: error.status, message: error.message))
         case .certificate, .badURL, .badRequest:
             // The same again ends the same; another provider may do.
-            self = .failed(AttemptFailure(.connection, sameModelAdvice: false, message: error.message))
+            self = .failed(
+                AttemptFailure(.connection, sameModelAdvice: false, message: error.message, wasSent: wasSent)
+            )
         default:
             // nameLookup, connect, connectTimeout, tls, sendFailed, closedBeforeHead, closedMidBody, and internal:
             // descriptors or memory that ran out here come back as quickly as a network does.
-            self = .failed(AttemptFailure(.connection, httpStatus: error.status, message: error.message))
+            self = .failed(
+                AttemptFailure(.connection, httpStatus: error.status, message: error.message, wasSent: wasSent)
+            )
         }
     }
 }

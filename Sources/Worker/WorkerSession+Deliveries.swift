@@ -228,8 +228,8 @@ extension WorkerSession {
             status: failure.httpStatus,
             model: failure.model?.description,
             providerError: failure.providerError.map { Bytes($0) },
-            // Without an attempt, in earlier deliveries too, no provider was called.
-            billed: failure.meta.totalAttempts == 0 ? .no : nil,
+            // The class that is shown speaks of one attempt; another may have cost something, or none was sent.
+            billed: failure.meta.trail.mayBeBilled ? .maybe : .no,
             meta: Bytes(failure.meta.json)
         )
         let record = CallRecord(

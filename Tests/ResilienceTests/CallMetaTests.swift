@@ -31,6 +31,32 @@ import Testing
         #expect(text == expected)
     }
 
+    /// The failure that is shown is the primary's; the bill is that of all attempts.
+    @Test(
+        arguments: [
+            ([.failure(.auth, status: 401), .failure(.rateLimited, hint: .seconds(900))], false),
+            ([.failure(.connection, advice: false, wasSent: false), .failure(.auth)], false),
+            ([.failure(.connection, advice: false), .failure(.auth)], true),
+            ([.failure(.auth), .failure(.localTimeout, advice: false)], true),
+            ([.failure(.auth), .failure(.badGateway, advice: false)], true),
+            ([.failure(.auth), .success()], true),
+        ] as [([ScriptedCall], Bool)]
+    )
+    func anyAttemptThatMayHaveCostSomethingCounts(script: [ScriptedCall], mayBeBilled: Bool) throws {
+        let run = try VirtualRun { script[Int($0.attempt) - 1] }
+        #expect(run.called.count == 2)
+        #expect(try #require(run.meta).trail.mayBeBilled == mayBeBilled)
+    }
+
+    @Test func ofLostAttemptsNothingIsKnown() throws {
+        let run = try VirtualRun(firstAttempt: 2) { _ in .failure(.auth, status: 401) }
+        #expect(try #require(run.meta).trail.mayBeBilled)
+        let none = try VirtualRun(facts: ["a/one": ModelFacts(skip: .noKey), "b/two": ModelFacts(skip: .noKey)]) { _ in
+            .success()
+        }
+        #expect(try #require(none.meta).trail.mayBeBilled == false)
+    }
+
     @Test func aFailureHasNoResolvedModelAndNoProvidersText() throws {
         let run = try VirtualRun(facts: ["b/two": ModelFacts(skip: .noKey)]) { _ in .failure(.auth, status: 401) }
         let meta = try #require(run.meta)

@@ -21,6 +21,7 @@ struct ScriptedCall {
         status: Int? = nil,
         advice: Bool? = nil,
         hint: Duration? = nil,
+        wasSent: Bool = true,
         after length: Duration = .milliseconds(100)
     ) -> ScriptedCall {
         ScriptedCall(
@@ -31,7 +32,8 @@ struct ScriptedCall {
                     httpStatus: status,
                     sameModelAdvice: advice,
                     hint: hint,
-                    message: "\(failureClass.rawValue) said the provider"
+                    message: "\(failureClass.rawValue) said the provider",
+                    wasSent: wasSent
                 )
             )
         )

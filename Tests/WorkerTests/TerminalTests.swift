@@ -144,6 +144,21 @@ struct TerminalTests {
         #expect((failure.sameModelAdvice == false) == useless.contains(code))
     }
 
+    @Test(arguments: [
+        TransportError.Code.connect, .connectTimeout, .certificate, .tls, .closedBeforeHead, .totalTimeout,
+    ])
+    func whatWasSentMayHaveCostSomething(code: TransportError.Code) {
+        for wasSent in [false, true] {
+            var error = TransportError(code: code, message: "why")
+            error.phases.requestSent = wasSent
+            guard case .failed(let failure) = TransportVerdict(error) else {
+                Issue.record("expected a failure for \(code)")
+                continue
+            }
+            #expect(failure.wasSent == wasSent)
+        }
+    }
+
     @Test func ourOwnQueueAndOurOwnCancelBlameNobody() {
         #expect(TransportVerdict(TransportError(code: .queueFull, message: "")) == .notBegun)
         #expect(TransportVerdict(TransportError(code: .cancelled, message: "")) == .closed)

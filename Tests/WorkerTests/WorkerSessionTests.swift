@@ -113,6 +113,29 @@ struct WorkerSessionTests {
         #expect(fixture.session.deliveries.isEmpty)
     }
 
+    @Test func theBillIsThatOfAllAttempts() throws {
+        for (second, billed): (AttemptFailure, ErrorCode.Billed) in [
+            (AttemptFailure(.auth, httpStatus: 401, message: "key"), .no),
+            (AttemptFailure(.connection, sameModelAdvice: false, message: "refused", wasSent: false), .no),
+            (AttemptFailure(.connection, sameModelAdvice: false, message: "reset"), .maybe),
+        ] {
+            var fixture = try SessionFixture.open()
+            try fixture.job(
+                1,
+                #"{"model":"mock/a","fallback_models":["mock/b"],"messages":[{"role":"user","content":"x"}]}"#
+            )
+            fixture.go(1)
+            fixture.fail(1, AttemptFailure(.auth, httpStatus: 401, message: "key"))
+            fixture.go(1, attempt: 2)
+            let effects = fixture.fail(1, attempt: 2, second)
+            // Beside the events of the attempt.
+            let headers = effects.outgoing.compactMap { try? FailureHeader(parsing: Bytes($0.header)) }
+            let header = try #require(headers.first)
+            #expect(headers.count == 1 && header.failureClass == .auth)
+            #expect(header.billed == billed, "\(second.message)")
+        }
+    }
+
     @Test func cancelClosesTheCallAndEndsInFailure() throws {
         var fixture = try SessionFixture.open()
         try fixture.job(1)

@@ -115,7 +115,11 @@ final class ConnectionPool {
         unsafe _ = ccurl_multi_set_socket_function(multi, socketCallback)
         unsafe _ = ccurl_multi_set_pointer(multi, CURLMOPT_TIMERDATA, address)
         unsafe _ = ccurl_multi_set_timer_function(multi, timerCallback)
-        unsafe _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, transport.configuration.connectionsPerPoolMax)
+        let connectionsMax = transport.configuration.connectionsPerPoolMax
+        unsafe _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connectionsMax)
+        // There are no more calls in a pool than this. So no call waits for it: what makes room is the oldest connection
+        // that is kept for nobody, perhaps of another origin.
+        unsafe _ = ccurl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connectionsMax)
         return unsafe multi
     }
 

@@ -1,5 +1,6 @@
 import CCurl
 import EventLoop
+import Glibc
 
 // What a result of libcurl means.
 extension HTTPCall {
@@ -13,10 +14,33 @@ extension HTTPCall {
         }
         if let verdict { return error(verdict.code, verdict.message, curlCode: number) }
         if result == CURLE_COULDNT_CONNECT, let socketError {
-            return error(.internal, socketError.description, curlCode: number)
+            let code: TransportError.Code = Self.isOfDescriptors(socketError) ? .outOfDescriptors : .internal
+            return error(code, socketError.description, curlCode: number)
+        }
+        if !phases.requestSent, Self.mayWantDescriptors(result), let lack = Self.lackOfDescriptors() {
+            return error(.outOfDescriptors, lack.description, curlCode: number)
         }
         return error(code(of: result, message), message, curlCode: number)
     }
+
+    /// Whether it can come from a lookup or a file of certificates that got no descriptor; libcurl does not tell.
+    private static func mayWantDescriptors(_ result: CURLcode) -> Bool {
+        [CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_SSL_CACERT_BADFILE, CURLE_OUT_OF_MEMORY]
+            .contains(result)
+    }
+
+    /// Why a descriptor cannot be had now; nil when one can.
+    private static func lackOfDescriptors() -> SystemError? {
+        let descriptor = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard descriptor < 0 else {
+            close(descriptor)
+            return nil
+        }
+        let error = SystemError.last("open", "/dev/null")
+        return isOfDescriptors(error) ? error : nil
+    }
+
+    private static func isOfDescriptors(_ error: SystemError) -> Bool { [EMFILE, ENFILE].contains(error.errno) }
 
     private func code(of result: CURLcode, _ message: String) -> TransportError.Code {
         switch result {

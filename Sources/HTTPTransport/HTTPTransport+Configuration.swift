@@ -6,9 +6,6 @@ extension HTTPTransport {
         /// Handles kept for reuse; a few kilobytes each.
         static let idleHandlesMax = 256
 
-        /// Calls to one origin that may look up its name at once, each on a thread of libcurl's.
-        static let lookupsPerHostMax = 128
-
         /// Most calls in one pool, while ``poolsMax`` pools are enough; see ``PoolChoice``.
         var callsPerPoolMax = 500
 
@@ -54,6 +51,14 @@ extension HTTPTransport {
             self.offersHTTP2 = offersHTTP2
             self.caFile = caFile
         }
+
+        /// Most connections that fit into `fileLimit` descriptors: a part is left to name lookups, to servers that are tried
+        /// on two addresses at once, and to all else of the process.
+        public static func connectionsMax(fileLimit: Int) -> Int { max(1, fileLimit - min(640, fileLimit / 3)) }
+
+        /// Calls to one origin that may look up its name at once, each on a thread of libcurl's and with up to four
+        /// descriptors.
+        var lookupsPerHostMax: Int { min(128, max(16, connectionsMax / 16)) }
 
         /// Connections in each of as few pools of equal size as will do for ``connectionsMax`` calls.
         var connectionsPerPoolMax: Int {

@@ -73,7 +73,7 @@ public final class HTTPTransport {
             perOriginMax: configuration.connectionsPerHostMax,
             totalMax: configuration.connectionsMax,
             waitingMax: configuration.waitingMax,
-            lookupsPerOriginMax: Configuration.lookupsPerHostMax
+            lookupsPerOriginMax: configuration.lookupsPerHostMax
         )
     }
 

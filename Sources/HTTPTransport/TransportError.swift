@@ -5,7 +5,7 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         private enum Kind: String {
             case nameLookup, connect, connectTimeout, tls, certificate, sendFailed, closedBeforeHead, closedMidBody
             case firstByteTimeout, silenceTimeout, totalTimeout, bodyTooLarge, headTooLarge, malformedResponse
-            case badURL, badRequest, queueFull, cancelled, `internal`
+            case badURL, badRequest, queueFull, outOfDescriptors, cancelled, `internal`
         }
 
         private let kind: Kind
@@ -46,9 +46,11 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static var badRequest: Code { Code(.badRequest) }
         /// More calls wait than ``HTTPTransport/Configuration/waitingMax``.
         public static var queueFull: Code { Code(.queueFull) }
+        /// No file descriptor was left on this side, so that nothing was sent.
+        public static var outOfDescriptors: Code { Code(.outOfDescriptors) }
         /// The caller cancelled the call, or the transport was shut down.
         public static var cancelled: Code { Code(.cancelled) }
-        /// This side failed, not the server: no file descriptor or memory is left, or libcurl refused an option.
+        /// This side failed, not the server: no memory is left, or libcurl refused an option.
         public static var `internal`: Code { Code(.internal) }
 
         public var description: String { kind.rawValue }

@@ -6,7 +6,8 @@ import Resilience
 enum TransportVerdict: Sendable, Hashable {
     /// The attempt failed.
     case failed(AttemptFailure)
-    /// The call never left this process, for want of room in our own pool: no provider failed, it may be begun again.
+    /// The call never left this process, for want of room or of descriptors of our own: no provider failed, it may be
+    /// begun again.
     case notBegun
     /// We closed the call ourselves: nobody waits for its end.
     case closed
@@ -17,7 +18,7 @@ enum TransportVerdict: Sendable, Hashable {
         switch error.code {
         case .cancelled:
             self = .closed
-        case .queueFull:
+        case .queueFull, .outOfDescriptors:
             self = .notBegun
         case .firstByteTimeout, .silenceTimeout, .totalTimeout:
             self = .failed(
@@ -41,8 +42,8 @@ enum TransportVerdict: Sendable, Hashable {
                 AttemptFailure(.connection, sameModelAdvice: false, message: error.message, wasSent: wasSent)
             )
         default:
-            // nameLookup, connect, connectTimeout, tls, sendFailed, closedBeforeHead, closedMidBody, and internal:
-            // descriptors or memory that ran out here come back as quickly as a network does.
+            // nameLookup, connect, connectTimeout, tls, sendFailed, closedBeforeHead, closedMidBody, and internal: memory
+            // that ran out here comes back as quickly as a network does.
             self = .failed(
                 AttemptFailure(.connection, httpStatus: error.status, message: error.message, wasSent: wasSent)
             )

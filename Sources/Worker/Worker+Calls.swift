@@ -26,6 +26,7 @@ extension Worker {
             case .failed(let failure): outcome = .failed(failure)
             case .notBegun:
                 calls[key] = nil
+                if error.code == .outOfDescriptors { tellOfDescriptors(error, now: time.now) }
                 loop.schedule(at: time.now.advanced(by: Self.pause)) {
                     if self.session.isCalling(key, attempt: plan.attempt) { self.call(key, plan) }
                 }
@@ -34,5 +35,12 @@ extension Worker {
         }
         if session.isCalling(key, attempt: plan.attempt) { calls[key] = nil }
         decide { $0.callEnded(key, attempt: plan.attempt, outcome, time, into: &$1) }
+    }
+
+    private func tellOfDescriptors(_ error: TransportError, now: Moment) {
+        if let told = toldOfDescriptorsAt, told.duration(to: now) < Self.descriptorsSilence { return }
+        toldOfDescriptorsAt = now
+        let advice = #"raise ulimit -n, or lower "worker_capacity""#
+        report(.note("calls wait for file descriptors: \(error.message); \(advice)"))
     }
 }

@@ -23,6 +23,8 @@ public actor Worker {
     static let patience: Duration = .seconds(1)
     /// Wait before a call that found no room in our own pool is begun again, and before an unsent `READY` is.
     static let pause: Duration = .milliseconds(50)
+    /// How long nothing more is said of missing descriptors.
+    static let descriptorsSilence: Duration = .seconds(60)
     /// Messages that are dropped at most when the socket is emptied: more than credit lets a broker send.
     static let staleMessagesMax = 4 * Limits.workerCapacityMax
 
@@ -48,6 +50,7 @@ public actor Worker {
     private var ticker: (timer: TimerID, at: Moment)?
     var patienceTimer: TimerID?
     var hasToldOfAbsence = false
+    var toldOfDescriptorsAt: Moment?
     private var lagMax: Duration = .zero
     private var waiter: CheckedContinuation<Result<Void, WorkerError>, Never>?
     var result: Result<Void, WorkerError>?

@@ -17,3 +17,10 @@ public func raiseFileLimit() throws(SystemError) -> Int {
     }
     return Int(clamping: limit.rlim_cur)
 }
+
+/// The limit to which ``raiseFileLimit()`` raises; nil when the system does not tell.
+public func highestFileLimit() -> Int? {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+    return Int(clamping: limit.rlim_max)
+}

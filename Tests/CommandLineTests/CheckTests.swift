@@ -18,7 +18,7 @@ import ZeroMQ
         var settings = Settings()
         change(&settings)
         let endpoints = try EndpointDirectory(path: directory)
-        return CheckReport(settings: settings, directory: endpoints, environment: environment)
+        return CheckReport(settings: settings, directory: endpoints, environment: environment, fileLimit: 1 << 20)
     }
 
     @Test func withoutAnyKeyNothingCanBeCalled() throws {
@@ -30,13 +30,30 @@ import ZeroMQ
     }
 
     @Test func servicesTellOfKeysAlone() throws {
-        let report = CheckReport(settings: Settings(), environment: [:])
+        let report = CheckReport(settings: Settings(), environment: [:], fileLimit: 1 << 20)
         let findings = report.findings(plain)
         #expect(findings.count == 1)
         #expect(findings[0].hasPrefix("problem: no model of the chain can be called (anthropic/claude-opus-4-5, "))
-        let withKey = CheckReport(settings: Settings(), environment: ["OPENAI_API_KEY": "sk-hidden"]).findings(plain)
+        let environment = ["OPENAI_API_KEY": "sk-hidden"]
+        let withKey = CheckReport(settings: Settings(), environment: environment, fileLimit: nil).findings(plain)
         #expect(withKey.count == 2)
         #expect(withKey.allSatisfy { $0.hasPrefix("warning: ") && !$0.contains("hidden") })
+    }
+
+    @Test func aWorkerThatTakesMoreThanTheSystemAllowsIsWarnedOf() {
+        var settings = Settings()
+        settings.bus.workerCapacity = 683
+        #expect(CheckReport.workerCapacityMax(fileLimit: 1024) == 683)
+        let fits = CheckReport(settings: settings, environment: [:], fileLimit: 1024)
+        #expect(fits.warnings == [])
+        settings.bus.workerCapacity = 684
+        let exceeds = CheckReport(settings: settings, environment: [:], fileLimit: 1024)
+        #expect(
+            exceeds.warnings == [
+                "a process may open 1024 files here (ulimit -Hn): a worker takes 683 requests at a time, not the 684 of "
+                    + #""bus"."worker_capacity""#
+            ]
+        )
     }
 
     @Test func aKeyIsNamedAndNotShown() throws {

@@ -157,7 +157,7 @@ struct FailureTests {
                 let error = await failure(of: post("http://127.0.0.1:9/"), client)
                 limit = before
                 #expect(unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
-                #expect(error?.code == .internal)
+                #expect(error?.code == .outOfDescriptors)
                 #expect(error?.message.contains("Too many open files") == true, "\(String(describing: error))")
             }
         }

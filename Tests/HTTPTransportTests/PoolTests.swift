@@ -75,6 +75,16 @@ import Testing
     }
 }
 
+@Suite struct DescriptorTests {
+    /// Four descriptors for each lookup, one for each connection, a few for all else.
+    @Test(arguments: [(16, 11), (256, 171), (1024, 683), (1920, 1280), (1 << 20, (1 << 20) - 640)])
+    func connectionsAndLookupsFitIntoTheLimit(limit: Int, connections: Int) {
+        #expect(HTTPTransport.Configuration.connectionsMax(fileLimit: limit) == connections)
+        let configuration = HTTPTransport.Configuration(connectionsMax: connections)
+        if limit >= 256 { #expect(connections + 4 * configuration.lookupsPerHostMax + 20 <= limit) }
+    }
+}
+
 @Suite(.timeLimit(.minutes(2))) struct PoolTests {
     /// Twenty calls at once, none of which is answered before all have come; then twenty more on the same connections.
     @Test func connectionsAreUsedAgainInEveryPool() async throws {

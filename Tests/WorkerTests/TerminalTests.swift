@@ -161,6 +161,7 @@ struct TerminalTests {
 
     @Test func ourOwnQueueAndOurOwnCancelBlameNobody() {
         #expect(TransportVerdict(TransportError(code: .queueFull, message: "")) == .notBegun)
+        #expect(TransportVerdict(TransportError(code: .outOfDescriptors, message: "")) == .notBegun)
         #expect(TransportVerdict(TransportError(code: .cancelled, message: "")) == .closed)
     }
 }

@@ -1,5 +1,6 @@
 import Configuration
 import Glibc
+import HTTPTransport
 import JSON
 import Resilience
 import ZeroMQ
@@ -44,8 +45,13 @@ struct CheckReport {
     static let sockets = ["agents.sock", "workers.sock", "telemetry.sock"]
 
     /// Looks at this machine. Makes nothing; a socket is connected to and left at once.
-    init(settings: Settings, directory: EndpointDirectory, environment: [String: String]) {
-        self.init(settings: settings, environment: environment)
+    init(
+        settings: Settings,
+        directory: EndpointDirectory,
+        environment: [String: String],
+        fileLimit: Int? = highestFileLimit()
+    ) {
+        self.init(settings: settings, environment: environment, fileLimit: fileLimit)
         places = [Self.directory(directory)] + Self.sockets.map { Self.socket($0, in: directory) }
         if let journal = settings.bus.journalPath(inDirectory: directory.path) {
             places.append(Self.file("journal", journal, setting: #""bus"."journal""#, directory: directory))
@@ -67,7 +73,7 @@ struct CheckReport {
     }
 
     /// Looks at models, providers and keys alone: what services tell when they start.
-    init(settings: Settings, environment: [String: String]) {
+    init(settings: Settings, environment: [String: String], fileLimit: Int? = highestFileLimit()) {
         file = settings.file
         places = []
         providers = settings.providers.values.sorted { $0.name < $1.name }.map { provider in
@@ -84,6 +90,18 @@ struct CheckReport {
             chain.append(Link(model: model, obstacle: obstacle))
         }
         judgeKeys()
+        let capacityMax = Self.workerCapacityMax(fileLimit: fileLimit)
+        if let fileLimit, settings.bus.workerCapacity > capacityMax {
+            warnings.append(
+                "a process may open \(fileLimit) files here (ulimit -Hn): a worker takes \(capacityMax) requests at a time, not "
+                    + #"the \#(settings.bus.workerCapacity) of "bus"."worker_capacity""#
+            )
+        }
+    }
+
+    /// Most requests at a time for which a worker has descriptors.
+    static func workerCapacityMax(fileLimit: Int?) -> Int {
+        fileLimit.map(HTTPTransport.Configuration.connectionsMax) ?? .max
     }
 
     private mutating func judgeKeys() {

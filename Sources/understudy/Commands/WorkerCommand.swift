@@ -48,7 +48,8 @@ struct WorkerCommand: ParsableCommand {
 
     func run() throws {
         HTTPTransport.initializeLibrary()
-        let settings = try common.settings()
+        var settings = try common.settings()
+        if let capacity { settings.bus.workerCapacity = capacity }
         let directory = try common.endpointDirectory(settings)
         let environment = ProcessEnvironment.current()
         var options = WorkerOptions(
@@ -57,7 +58,8 @@ struct WorkerCommand: ParsableCommand {
             settings: settings,
             keys: KeyRing(of: settings, environment: environment)
         )
-        if let capacity { options.capacity = capacity }
+        // What is more waits at the broker, where another worker may take it.
+        options.capacity = min(options.capacity, CheckReport.workerCapacityMax(fileLimit: highestFileLimit()))
         options.caFile = try Self.caFile(environment)
         let findings = CheckReport(settings: settings, environment: environment).findings(.error)
         try ServiceHost.run("worker", child: child.ties, canRenew: true, staysUp: true, log: log) {

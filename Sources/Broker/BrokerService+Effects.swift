@@ -128,23 +128,59 @@ extension BrokerService {
 
     private func sendToWorker(_ connection: ConnectionID, _ verb: Verb, id: [UInt8], header: Bytes, body: [Bytes]) {
         let path = AgentPath(connection: connection)
+        if verb != .acknowledge { hasUnsentOrder = true }
         unsentToWorkers.append(UnsentMessage(path: path, verb: verb, id: id, header: header, body: body))
     }
 
     /// Sends what the messages of this turn led to; true when there was something.
     ///
-    /// All of it at once, because libzmq wakes its own thread for each message that finds it asleep, and work first:
-    /// nobody waits for telemetry.
+    /// All of it at once, because libzmq wakes its own thread for each message that finds it asleep, and orders to workers
+    /// first: an agent waits for what they lead to.
+    ///
+    /// Nobody waits for telemetry, nor for the `ACK` of a terminal while no request waits for a worker. To be told by
+    /// itself wakes two threads of a subscriber or worker, which for lone requests costs more than all else. So these go
+    /// with the next order, when there are many, or a little later.
     func sendUnsent() -> Bool {
         guard let sockets else { return false }
-        if unsentToWorkers.isEmpty, unsentToAgents.isEmpty, !sockets.events.hasUnsent { return false }
-        for message in unsentToWorkers { sendNow(toWorker: message, sockets) }
-        unsentToWorkers.removeAll(keepingCapacity: unsentToWorkers.count <= Self.unsentKept)
+        var hasSent = !unsentToAgents.isEmpty
+        let mayWait = !hasUnsentOrder && unsentToWorkers.count < Self.lazyMax && dispatcher.counters.queued == 0
+        if !mayWait, !unsentToWorkers.isEmpty {
+            sendToWorkers(sockets)
+            hasSent = true
+        }
         for message in unsentToAgents { sendNow(toAgent: message, sockets) }
         unsentToAgents.removeAll(keepingCapacity: unsentToAgents.count <= Self.unsentKept)
-        attempt { () throws(ZeroMQError) in try sockets.events.sendUnsent() }
-        return true
+        if sockets.events.unsentCount >= Self.lazyMax { sendEvents(sockets) }
+        if lazyTimer == nil, !unsentToWorkers.isEmpty || sockets.events.unsentCount > 0 {
+            lazyTimer = loop.schedule(at: loop.now().advanced(by: Self.lazyDelay)) {
+                self.sendAll()
+                self.lazyTimer = nil
+            }
+        }
+        return hasSent
     }
+
+    /// Sends everything, what can wait included.
+    func sendAll() {
+        _ = sendUnsent()
+        guard let sockets else { return }
+        sendToWorkers(sockets)
+        sendEvents(sockets)
+    }
+
+    private func sendToWorkers(_ sockets: BrokerSockets) {
+        for message in unsentToWorkers { sendNow(toWorker: message, sockets) }
+        unsentToWorkers.removeAll(keepingCapacity: unsentToWorkers.count <= Self.unsentKept)
+        hasUnsentOrder = false
+    }
+
+    private func sendEvents(_ sockets: BrokerSockets) {
+        attempt { () throws(ZeroMQError) in try sockets.events.sendUnsent() }
+    }
+
+    /// Most `ACK`s and events that wait, and how long.
+    private static var lazyMax: Int { 256 }
+    private static var lazyDelay: Duration { .milliseconds(5) }
 
     /// Messages for which room is kept from turn to turn.
     private static var unsentKept: Int { 4096 }

@@ -37,9 +37,13 @@ public actor BrokerService {
     var wakeTimer: TimerID?
     var wakeDue = Moment.distantFuture
     var flushTimer: TimerID?
+    /// For what can wait; see ``sendUnsent()``.
+    var lazyTimer: TimerID?
     /// What goes out at the end of the turn, in this order.
     var unsentToAgents: [UnsentMessage] = []
     var unsentToWorkers: [UnsentMessage] = []
+    /// Whether there is more than `ACK`s among them.
+    var hasUnsentOrder = false
     /// What goes to the journal after that.
     var unwritten: [JournalWriter.Item] = []
     private var sendingTurn: TurnID?
@@ -182,12 +186,12 @@ public actor BrokerService {
     }
 
     private func close() {
-        for timer in [wakeTimer, flushTimer, snapshotTimer] {
+        for timer in [wakeTimer, flushTimer, snapshotTimer, lazyTimer] {
             if let timer { loop.cancel(timer) }
         }
         processes?.stop()
         if let sendingTurn { loop.removeTurn(sendingTurn) }
-        _ = sendUnsent()
+        sendAll()
         writeUnwritten()
         sockets?.close()
         sockets = nil

@@ -21,15 +21,15 @@ final class EventPublisher {
         self.epoch = TelemetryFrames.numberFrame(UInt64(epoch))
     }
 
-    /// Whether something waits for ``sendUnsent()``.
-    var hasUnsent: Bool { !unsent.isEmpty }
+    /// Events that wait for ``sendUnsent()``.
+    var unsentCount: Int { unsent.count }
 
-    /// Publishes an event at the end of the turn.
+    /// Publishes an event with the next ``sendUnsent()``.
     func publish(_ event: EncodedEvent) {
         publish(event.eventClass, tenant: event.tenant, json: Bytes(event.json))
     }
 
-    /// Publishes an event that is JSON already at the end of the turn.
+    /// Publishes an event that is JSON already.
     func publish(_ eventClass: EventClass, tenant: Tenant?, json: Bytes) {
         let index = Self.index(eventClass)
         sequences[index] += 1

@@ -1,6 +1,8 @@
 /// The `granted_total` of one session: how many `JOB`s, counted from `READY`, the worker takes.
 ///
-/// Grants the capacity less what is held, never more, and never takes back what it granted.
+/// Grants the capacity less what is held, never more, and never takes back what it granted. A rise is not said while the
+/// broker has more than half of what could be granted: each `CREDIT` that goes by itself wakes both sides, and a worker
+/// with hundreds of free places would say one for every request.
 struct CreditAccount: Sendable, Hashable {
     /// Most deliveries at once.
     let capacity: Int
@@ -24,10 +26,12 @@ struct CreditAccount: Sendable, Hashable {
         received += 1
     }
 
-    /// The total to say now that `held` deliveries are here; nil when nothing changed.
+    /// The total to say now that `held` deliveries are here; nil when there is nothing to say.
     mutating func nextTotal(held: Int) -> UInt64? {
-        let total = received + UInt64(max(0, capacity - held))
-        guard total > granted else { return nil }
+        let room = UInt64(max(0, capacity - held))
+        let total = received + room
+        let left = granted - min(granted, received)
+        guard total > granted, left <= room / 2 else { return nil }
         granted = total
         return total
     }

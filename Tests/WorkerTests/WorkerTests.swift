@@ -47,8 +47,8 @@ struct WorkerTests {
     }
 
     @Test func aRequestIsAnsweredWithTheProvidersBody() async throws {
-        try await Stage.run { stage in
-            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 8) }
+        try await Stage.run(capacity: 1) { stage in
+            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 1) }
             try await stage.broker.job(1, body("ok"))
             let start = try await stage.broker.hear { $0 == .start(SessionFixture.key(1, attempt: 1)) }
             #expect(start.header.description == #"{"provider":"mock","model":"ok","key":"none"}"#)
@@ -61,7 +61,7 @@ struct WorkerTests {
             #expect(stage.provider.calls(ofRequest: "uid-0/r1") == ["ok": 1])
             _ = try await stage.broker.hear { $0 == .event(.attempt) }
             // The ACK makes room for one more.
-            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 9) }
+            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 2) }
         }
     }
 
@@ -143,10 +143,11 @@ struct WorkerTests {
     }
 
     @Test func aResultIsSentAgainToABrokerThatComesBack() async throws {
-        try await Stage.run { stage in
+        try await Stage.run(capacity: 1) { stage in
             await stage.broker.change { $0.acknowledges = false }
             try await stage.broker.job(1, body("ok"))
             let first = try await stage.broker.terminal(1)
+            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 1) }
             await stage.broker.hangUp()
             try await stage.broker.open()
             let ready = try await stage.broker.hear { if case .ready = $0 { true } else { false } }
@@ -156,7 +157,7 @@ struct WorkerTests {
             #expect(again.body == first.body && again.header == first.header)
             #expect(stage.provider.counts().total == 1)
             try await stage.broker.send(.acknowledge(SessionFixture.key(1)))
-            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 8) }
+            _ = try await stage.broker.hear { $0 == .credit(grantedTotal: 1) }
         }
     }
 

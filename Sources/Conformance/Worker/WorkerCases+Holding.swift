@@ -52,6 +52,8 @@ extension WorkerCases {
             try exam.check(exam.granted == before, "granted_total \(before) while quiet; found \(exam.granted)")
             exam.order = "run"
             try exam.say("BEAT", header: #"{"state":"run"}"#)
+            // It may keep a rise to itself while the broker has more than half of what could be granted.
+            for _ in 1..<max(2, before) where exam.granted == before { try exam.work() }
             try exam.wait("CREDIT after run") { exam.granted > before ? true : nil }
             _ = try exam.rejoin()
         },

@@ -6,7 +6,8 @@ import ZeroMQ
 
 /// Workers that call nobody: each `JOB` is answered as a real worker would, at once and with the same reply.
 ///
-/// `JOB`, `START`, `GO`, `EVENT`, `REPLY`, `ACK`, and one `CREDIT` at the end of each turn. Raw sockets, frames made once.
+/// `JOB`, `START`, `GO`, `EVENT`, `REPLY`, `ACK`, and `CREDIT` at the end of a turn that leaves the broker no more than half
+/// of what could be granted. Raw sockets, frames made once.
 actor WorkerLoad {
     /// A connection to the broker.
     private struct Link {
@@ -172,8 +173,11 @@ actor WorkerLoad {
     private func grant() -> Bool {
         var hasSaid = false
         for index in links.indices where links[index].isOpen {
-            let total = links[index].received + UInt64(max(0, capacity - links[index].held))
-            guard total > links[index].granted else { continue }
+            let room = UInt64(max(0, capacity - links[index].held))
+            let total = links[index].received + room
+            guard total > links[index].granted, links[index].granted - links[index].received <= room / 2 else {
+                continue
+            }
             links[index].granted = total
             send(index, WorkerMessage.credit(grantedTotal: total).encoded())
             hasSaid = true

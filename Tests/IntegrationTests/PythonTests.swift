@@ -28,6 +28,12 @@ import Testing
         try await bus.stop()
     }
 
+    @Test func callsOverTLSUseTheirConnectionsAgainWhileTheyCan() async throws {
+        let bus = try await LiveBus(["--mock", "--workers", "1"])
+        try await bus.run("test_tls.py")
+        try await bus.stop()
+    }
+
     @Test func agentsGetWhatTheProtocolPromises() async throws {
         let bus = try await LiveBus(["--mock"])
         try await bus.run("test_requests.py")

@@ -139,7 +139,7 @@ extension BrokerService {
     ///
     /// Nobody waits for telemetry, nor for the `ACK` of a terminal while no request waits for a worker. To be told by
     /// itself wakes two threads of a subscriber or worker, which for lone requests costs more than all else. So these go
-    /// with the next order, when there are many, or a little later.
+    /// when there are many or a little later, and `ACK`s at the latest with the next order.
     func sendUnsent() -> Bool {
         guard let sockets else { return false }
         var hasSent = !unsentToAgents.isEmpty
@@ -148,8 +148,7 @@ extension BrokerService {
             sendToWorkers(sockets)
             hasSent = true
         }
-        for message in unsentToAgents { sendNow(toAgent: message, sockets) }
-        unsentToAgents.removeAll(keepingCapacity: unsentToAgents.count <= Self.unsentKept)
+        sendToAgents(sockets)
         if sockets.events.unsentCount >= Self.lazyMax { sendEvents(sockets) }
         if lazyTimer == nil, !unsentToWorkers.isEmpty || sockets.events.unsentCount > 0 {
             lazyTimer = loop.schedule(at: loop.now().advanced(by: Self.lazyDelay)) {
@@ -162,10 +161,15 @@ extension BrokerService {
 
     /// Sends everything, what can wait included.
     func sendAll() {
-        _ = sendUnsent()
         guard let sockets else { return }
         sendToWorkers(sockets)
+        sendToAgents(sockets)
         sendEvents(sockets)
+    }
+
+    private func sendToAgents(_ sockets: BrokerSockets) {
+        for message in unsentToAgents { sendNow(toAgent: message, sockets) }
+        unsentToAgents.removeAll(keepingCapacity: unsentToAgents.count <= Self.unsentKept)
     }
 
     private func sendToWorkers(_ sockets: BrokerSockets) {

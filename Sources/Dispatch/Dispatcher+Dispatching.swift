@@ -5,12 +5,23 @@ import CoreTypes
 extension Dispatcher {
     /// Workers looked at for one request; above this number a sample is taken.
     private static var scanMax: Int { 64 }
+    /// Largest step. A worker spends about 0.2 ms of a processor on a request.
+    private static var stepMax: UInt64 { 128 }
+
+    /// Sets the step by what has ended since the last beat.
+    mutating func noteRate() {
+        let ended = counters.replied + counters.failed
+        let beat = UInt64(max(1, configuration.beatInterval.wholeMilliseconds))
+        // An end that the journal could not keep is taken back.
+        let rate = (ended - min(ended, endedAtBeat)) * 1000 / beat
+        step = Int(min(Self.stepMax, max(1, rate / 32)))
+        endedAtBeat = ended
+    }
 
     /// Hands out what waits, as far as credit reaches.
     mutating func dispatch(now: Moment, into effects: inout [DispatchEffect]) {
         while !queue.isEmpty {
-            guard let worker = chooseWorker(now: now) else { return }
-            guard let turn = queue.next() else { return }
+            guard let turn = queue.next(), let worker = chooseWorker(for: turn.job, now: now) else { return }
             guard now < turn.job.expiresAt else {
                 // Its timer is due in this same turn. Ending takes it out of the queue, and its tenant still has its turn.
                 endAtDeadline(turn.job, now: now, into: &effects)
@@ -56,21 +67,23 @@ extension Dispatcher {
         )
     }
 
-    /// Who among those with credit gets the next request: the worker with the lowest load, counted in steps
-    /// (``WorkerRecord/step``), and of those on one step the one that has most.
+    /// Who among those with credit gets a request: the worker with the lowest load, counted in steps, and of those on one
+    /// step the one that has most. Workers with nothing to do take turns, so that none that fails at once gets
+    /// everything. One that was silent for two beats may be frozen and comes last.
     ///
-    /// So a worker is filled by a step before the next is begun: a few workers that have much to do at once need fewer
-    /// wake-ups and fewer connections to the providers than many with little, and no worker is ahead of another by more
-    /// than a step. Workers with nothing to do take turns, so that none that fails at once gets everything. One that
-    /// was silent for two beats may be frozen and comes last.
+    /// A step is what the bus ends in 1/32 s. With thousands of short calls a second, a few workers that have much to do
+    /// at once need fewer wake-ups, and fewer connections to providers, than many with little. With calls of seconds a
+    /// step is one request: they are spread as widely as can be, because who shares a worker shares its death. For the
+    /// same reason requests that lost a worker before are always spread: one of them may have been the cause.
     ///
     /// While another worker is at full speed, a new one counts with a part of its capacity that grows over ten seconds,
     /// so that it does not get the whole backlog at once; a pool that starts together has nobody to spare it and is not
     /// held back. Of many workers a sample is compared, but as long as anyone has room, someone is found.
-    private mutating func chooseWorker(now: Moment) -> WorkerRecord? {
+    private mutating func chooseWorker(for job: Job, now: Moment) -> WorkerRecord? {
         let total = workerOrder.count
         guard total > 0 else { return nil }
         let share = configuration.slowStartShare
+        let step = job.deaths > 0 ? 1 : self.step
         let leaseWhenSilent = now.advanced(by: configuration.lease - configuration.beatInterval * 2)
         let start = total > Self.scanMax ? Int(random.next() % UInt64(total)) : rotation % total
         var plain = Candidate()
@@ -84,10 +97,10 @@ extension Dispatcher {
             if warmth >= 1, worker.isReachable, !worker.isQuiet { hasWarm = true }
             guard worker.credit > 0 else { continue }
             let isSilent = worker.leaseUntil < leaseWhenSilent
-            plain.compare(worker, isSilent: isSilent, room: Double(worker.capacity), index: index)
+            plain.compare(worker, isSilent: isSilent, room: Double(worker.capacity), step: step, index: index)
             let room = max(1, Double(worker.capacity) * warmth)
             if Double(worker.held.count) < room {
-                spared.compare(worker, isSilent: isSilent, room: room, index: index)
+                spared.compare(worker, isSilent: isSilent, room: room, step: step, index: index)
             }
         }
         let best = hasWarm ? spared : plain
@@ -109,9 +122,16 @@ extension Dispatcher {
         /// Whether it is silent, its load in steps, and what it has; the lowest is the best.
         private var rank = (1, Double.infinity, 0)
 
-        mutating func compare(_ other: WorkerRecord, isSilent: Bool, room: Double, index otherIndex: Int) {
+        mutating func compare(
+            _ other: WorkerRecord,
+            isSilent: Bool,
+            room: Double,
+            step: Int,
+            index otherIndex: Int
+        ) {
             let held = other.held.count
-            let otherRank = (isSilent ? 1 : 0, Double(held - held % other.step) / room, -held)
+            let rest = held % min(step, max(1, other.capacity / 2))
+            let otherRank = (isSilent ? 1 : 0, Double(held - rest) / room, -held)
             guard worker == nil || otherRank < rank else { return }
             worker = other
             index = otherIndex

@@ -70,6 +70,7 @@ extension Dispatcher {
     private mutating func beat(now: Moment, into effects: inout [DispatchEffect]) {
         timers.add(.beat, due: now.advanced(by: configuration.beatInterval))
         tombstones.expire(now: now)
+        noteRate()
         // A worker that is being drained is dead; its end comes with the last of what it had sent.
         let lost = workerOrder.filter { $0.leaseUntil <= now && !$0.isDraining }
         for worker in lost where !worker.isDisconnected {

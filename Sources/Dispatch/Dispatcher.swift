@@ -18,6 +18,10 @@ public struct Dispatcher: ~Copyable {
     var workers: [ConnectionID: WorkerRecord] = [:]
     var workerOrder: [WorkerRecord] = []
     var rotation = 0
+    /// Deliveries by which a worker is filled before the next is begun; see ``chooseWorker(for:now:)``.
+    var step = 1
+    /// Requests that had ended at the last beat.
+    var endedAtBeat: UInt64 = 0
     /// Jobs that each agent connection waits for or would cancel by leaving.
     var agents: [ConnectionID: Set<JobNumber>] = [:]
     var random: SeededGenerator

@@ -8,9 +8,6 @@ final class WorkerRecord {
     /// As the socket tells; nil when it cannot tell, and then only the lease decides.
     let pid: Int32?
     let capacity: Int
-    /// Deliveries by which it is filled before another worker is begun: a quarter of the capacity, at most 64. With the
-    /// 64 calls of a second each a worker spends about 1 % of a processor (0.2 ms a call), so that nobody waits for it.
-    let step: Int
     let session: SessionToken
     let readyAt: Moment
 
@@ -41,7 +38,6 @@ final class WorkerRecord {
         name = ready.name
         self.pid = pid
         capacity = ready.capacity
-        step = min(64, max(1, ready.capacity / 4))
         self.session = session
         readyAt = now
         leaseUntil = now.advanced(by: lease)

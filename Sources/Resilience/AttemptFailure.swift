@@ -42,8 +42,13 @@ public struct AttemptFailure: Sendable, Hashable {
         self.wasSent = wasSent
     }
 
-    /// Whether the provider may have charged for the attempt.
-    var mayBeBilled: Bool { wasSent && ErrorCode(failureClass).billed == .maybe }
+    /// Whether the provider may have charged for the attempt. What is free by its class is so only as a refusal: the same
+    /// words within an answer of 200, or from a gateway in mid-work, come after tokens were spent.
+    var mayBeBilled: Bool {
+        guard wasSent else { return false }
+        let isRefusal = httpStatus.map { (400..<500).contains($0) || $0 == 503 || $0 == 529 } ?? true
+        return !isRefusal || ErrorCode(failureClass).billed == .maybe
+    }
 }
 
 extension String {

@@ -15,11 +15,18 @@ struct CreditAccount: Sendable, Hashable {
         self.capacity = capacity
     }
 
+    /// Whether the broker gives nothing before the next `CREDIT`.
+    private var isAwaited = false
+
     /// Begins a session.
     mutating func reset() {
         received = 0
         granted = 0
+        isAwaited = false
     }
+
+    /// A `RETURN` `full` was said, after which the broker waits for a `CREDIT`.
+    mutating func saidFull() { isAwaited = true }
 
     /// A `JOB` came.
     mutating func jobReceived() {
@@ -31,7 +38,8 @@ struct CreditAccount: Sendable, Hashable {
         let room = UInt64(max(0, capacity - held))
         let total = received + room
         let left = granted - min(granted, received)
-        guard total > granted, left <= room / 2 else { return nil }
+        guard total > granted, isAwaited || left <= room / 2 else { return nil }
+        isAwaited = false
         granted = total
         return total
     }

@@ -259,6 +259,7 @@ extension WorkerSession {
     /// Gives a delivery back without a terminal.
     mutating func giveBack(_ key: DeliveryKey, _ reason: ReturnReason, into effects: inout [WorkerEffect]) {
         if isOpen { effects.append(.send(WorkerMessage.returned(key, reason: reason).encoded())) }
+        if reason == .full { account.saidFull() }
         remove(key, into: &effects)
     }
 

@@ -43,7 +43,7 @@ struct WorkerSession {
     /// What the operator was told of providers.
     var troubles = ProviderTroubles()
 
-    private var account: CreditAccount
+    var account: CreditAccount
     private var isQuiet = false
     private var beatInterval: Duration = .seconds(1)
     private var lease: Duration

@@ -61,45 +61,84 @@ struct DispatchingTests {
     func lowestLoad() {
         let bus = Scenario()
         let agent = bus.attached()
-        let small = bus.readyWorker("small", capacity: 1000)
-        let large = bus.readyWorker("large", capacity: 3000)
+        let small = bus.readyWorker("small", capacity: 10)
+        let large = bus.readyWorker("large", capacity: 30)
         bus.pass(.seconds(12), beating: [small, large])
-        for index in 0..<1024 { agent.request("r\(index)") }
-        #expect(small.headers.count == 256)
-        #expect(large.headers.count == 768)
+        for index in 0..<20 { agent.request("r\(index)") }
+        #expect(small.headers.count == 5)
+        #expect(large.headers.count == 15)
+    }
+
+    /// Lets `count` requests end, and the beat pass that notes it.
+    private func end(_ count: Int, _ bus: Scenario, _ agent: Agent, at workers: [Worker]) {
+        for worker in workers { worker.credit(1_000_000) }
+        for index in 0..<count {
+            agent.request("e\(index)")
+            for worker in workers {
+                for job in worker.takeJobs() { worker.fail(job) }
+            }
+        }
+        bus.pass(.seconds(1), beating: workers)
     }
 
     @Test(
-        "a worker is filled by a step, a quarter of its capacity and at most 64, before the next is begun",
-        arguments: [(3, 1), (10, 2), (200, 50), (1000, 64)]
+        "where many requests end, a worker is filled by what ends in 1/32 s, at most 128 and half of its capacity",
+        arguments: [(1000, 63, 1), (1000, 95, 2), (1000, 320, 10), (1000, 4200, 128), (40, 4200, 20), (3, 4200, 1)]
     )
-    func steps(capacity: Int, step: Int) {
+    func steps(capacity: Int, ended: Int, step: Int) {
         let bus = Scenario()
         let agent = bus.attached()
         let workers = (0..<3).map { bus.readyWorker("w\($0)", capacity: capacity) }
+        end(ended, bus, agent, at: workers)
+        let before = workers.map(\.headers.count)
+        func given() -> [Int] { zip(workers, before).map { $0.headers.count - $1 }.sorted() }
         for index in 0..<step { agent.request("a\(index)") }
-        #expect(workers.map(\.headers.count) == [step, 0, 0])
+        #expect(given() == [0, 0, step])
         agent.request("b")
-        #expect(workers.map(\.headers.count) == [step, 1, 0])
+        #expect(given() == [0, 1, step].sorted())
         for index in 1..<2 * step { agent.request("b\(index)") }
-        #expect(workers.map(\.headers.count) == [step, step, step])
+        #expect(given() == [step, step, step])
         agent.request("c")
-        #expect(workers.map(\.headers.count).sorted() == [step, step, step + 1])
+        #expect(given() == [step, step, step + 1])
+        // A second in which nothing ends.
+        bus.pass(.seconds(1), beating: workers)
+        for index in 0..<2 { agent.request("d\(index)") }
+        #expect(given() == [step + 1, step + 1, step + 1])
     }
 
     @Test("of workers on one step the one that has most goes on, until it has nothing")
     func fullest() {
         let bus = Scenario()
         let agent = bus.attached()
-        let workers = (0..<2).map { bus.readyWorker("w\($0)", capacity: 40) }
+        let workers = (0..<2).map { bus.readyWorker("w\($0)", capacity: 100) }
+        end(320, bus, agent, at: workers)
+        let before = workers.map(\.headers.count)
+        func given() -> [Int] { zip(workers, before).map { $0.headers.count - $1 } }
         for index in 0..<12 { agent.request("a\(index)") }
-        #expect(workers.map(\.headers.count) == [10, 2])
+        #expect(given() == [10, 2])
         for job in workers[0].takeJobs().prefix(9) { workers[0].fail(job) }
         agent.request("b")
-        #expect(workers.map(\.headers.count) == [10, 3])
+        #expect(given() == [10, 3])
         for job in workers[1].takeJobs() { workers[1].fail(job) }
         agent.request("c")
-        #expect(workers.map(\.headers.count) == [11, 3])
+        #expect(given() == [11, 3])
+    }
+
+    @Test("requests that lost a worker are spread, however many end: one of them may have been the cause")
+    func suspects() {
+        let bus = Scenario()
+        let agent = bus.attached()
+        let workers = (0..<4).map { bus.readyWorker("w\($0)", capacity: 1000) }
+        end(2000, bus, agent, at: workers)
+        let before = workers.map(\.headers.count)
+        for index in 0..<60 { agent.request("a\(index)") }
+        let holder = workers.indices.first { workers[$0].headers.count > before[$0] }!
+        #expect(workers[holder].headers.count == before[holder] + 60)
+        workers[holder].disconnect()
+        workers[holder].processGone()
+        workers[holder].drained()
+        let given = workers.indices.filter { $0 != holder }.map { workers[$0].headers.count - before[$0] }
+        #expect(given == [20, 20, 20])
     }
 
     @Test("a worker that was silent for two beats comes last, and still gets what nobody else has room for")
@@ -111,10 +150,10 @@ struct DispatchingTests {
         agent.request("first")
         #expect([frozen, other].map(\.headers.count) == [1, 0])
         bus.pass(.seconds(1), beating: [other])
-        agent.request("soon")
-        #expect([frozen, other].map(\.headers.count) == [2, 0])
+        for index in 0..<3 { agent.request("soon\(index)") }
+        #expect([frozen, other].map(\.headers.count) == [2, 2])
         bus.pass(.seconds(2), beating: [other])
-        for index in 0..<40 { agent.request("later\(index)") }
+        for index in 0..<38 { agent.request("later\(index)") }
         #expect([frozen, other].map(\.headers.count) == [2, 40])
         agent.request("last")
         #expect([frozen, other].map(\.headers.count) == [3, 40])

@@ -50,7 +50,7 @@ struct PlayedJournalTests {
 
     /// Plays with files, from the first seed on.
     private static func plays() -> some Sequence<World> {
-        (UInt64(1)...2000).lazy.map { World(seed: $0, tracing: true) }.filter { $0.disk != nil }
+        (UInt64(1)...20_000).lazy.map { World(seed: $0, tracing: true) }.filter { $0.disk != nil }
     }
 
     @Test func theLogOfAPlayCutAnywhereIsItsTwinAtTheLastCommitBefore() throws {

@@ -39,6 +39,10 @@ import Testing
             ([.failure(.connection, advice: false), .failure(.auth)], true),
             ([.failure(.auth), .failure(.localTimeout, advice: false)], true),
             ([.failure(.auth), .failure(.badGateway, advice: false)], true),
+            ([.failure(.auth), .failure(.overloaded, status: 529, advice: false)], false),
+            ([.failure(.auth), .failure(.overloaded, status: 503, advice: false)], false),
+            ([.failure(.auth), .failure(.overloaded, status: 502, advice: false)], true),
+            ([.failure(.rateLimited, status: 200, hint: .seconds(900)), .failure(.auth)], true),
             ([.failure(.auth), .success()], true),
         ] as [([ScriptedCall], Bool)]
     )

@@ -15,6 +15,16 @@ struct CreditAccountTests {
         #expect(account.nextTotal(held: 0) == nil)
     }
 
+    @Test func afterReturnFullTheBrokerIsToldOfTheNextPlace() {
+        var account = CreditAccount(capacity: 8)
+        #expect(account.nextTotal(held: 0) == 8)
+        account.jobReceived()
+        account.saidFull()
+        #expect(account.nextTotal(held: 0) == 9)
+        account.jobReceived()
+        #expect(account.nextTotal(held: 0) == nil)
+    }
+
     @Test(arguments: 1...20)
     func aBrokerThatUsedAllIsToldOfEachPlaceThatIsFree(capacity: Int) {
         var account = CreditAccount(capacity: capacity)

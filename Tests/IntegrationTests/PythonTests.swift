@@ -28,9 +28,10 @@ import Testing
         try await bus.stop()
     }
 
-    @Test func callsOverTLSUseTheirConnectionsAgainWhileTheyCan() async throws {
+    @Test func callsOverTLSAndTheEndOfATerminal() async throws {
         let bus = try await LiveBus(["--mock", "--workers", "1"])
         try await bus.run("test_tls.py")
+        try await bus.run("test_hang_up.py")
         try await bus.stop()
     }
 

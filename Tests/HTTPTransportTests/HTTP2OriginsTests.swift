@@ -116,7 +116,7 @@ struct HTTP2OriginsTests {
         try await withDriver(.isolated(offersHTTP2: true)) { driver in
             await driver.run { $0.http2Origins.answered(origin, overHTTP2: true) }
             let request = HTTPRequest(method: .get, url: "\(origin)/", connectTimeout: .seconds(2))
-            let recordings = await driver.recordTogether(request, count: count) { transport in
+            let recordings = await driver.recordTogether(Array(repeating: request, count: count)) { transport in
                 let loop = driver.loop
                 guard isBusy else { return }
                 loop.schedule(at: loop.now().advanced(by: .milliseconds(1900))) {

@@ -44,21 +44,21 @@ actor Driver {
         }
     }
 
-    /// Starts equal calls in one turn of the loop, so that none begins after another's end, and waits for all of them.
+    /// Starts calls in one turn of the loop, so that none begins after another's end unless it had to wait for its
+    /// turn, and waits for all of them.
     ///
     /// - Parameter started: Called in the same turn.
     func recordTogether(
-        _ request: HTTPRequest,
-        count: Int,
+        _ requests: [HTTPRequest],
         started: @Sendable (HTTPTransport) -> Void = { _ in }
     ) async -> [Recording] {
         let (recordings, sink) = AsyncStream<Recording>.makeStream()
-        for _ in 0..<count {
+        for request in requests {
             let recorder = Recorder(transport, { _, _, _ in .proceed }) { sink.yield($0) }
             transport.start(request, handler: recorder)
         }
         started(transport)
-        return await recordings.prefix(count).reduce(into: []) { $0.append($1) }
+        return await recordings.prefix(requests.count).reduce(into: []) { $0.append($1) }
     }
 }
 

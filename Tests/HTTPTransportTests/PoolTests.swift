@@ -110,7 +110,7 @@ import Testing
         configuration.callsPerPoolMax = 4
         try await withDriver(configuration) { driver in
             for _ in waves {
-                let recordings = await driver.recordTogether(post(server.url()), count: count)
+                let recordings = await driver.recordTogether(Array(repeating: post(server.url()), count: count))
                 #expect(recordings.allSatisfy { $0.head?.status == 200 })
                 #expect(await driver.run { $0.pools.count } == 5)
             }
@@ -178,10 +178,10 @@ import Testing
         configuration.idlePoolTime = .milliseconds(100)
         try await withDriver(configuration) { driver in
             let loop = driver.loop
-            let recordings = await driver.recordTogether(post(server.url()), count: 1)
+            let recordings = await driver.recordTogether([post(server.url())])
             #expect(recordings.first?.head?.status == 200)
             // In the same turn: the pool is to be closed while this call is in it.
-            let late = await driver.recordTogether(post(server.url()), count: 1) { _ in
+            let late = await driver.recordTogether([post(server.url())]) { _ in
                 loop.schedule(at: loop.now().advanced(by: .milliseconds(300))) { gate.open() }
             }
             #expect(late.first?.head?.status == 200)

@@ -86,7 +86,7 @@ final class ScriptedServer: Sendable {
             while readRequest() != nil, respond() {}
         }
 
-        /// Returns when the client has closed or reset the connection; false when it has not within 30 s.
+        /// Returns when the client has closed or reset the connection; false when it has not within 10 min.
         func waitForClose() -> Bool {
             while true {
                 errno = 0

@@ -6,6 +6,8 @@ import ZeroMQ
 /// `bench workers`: the same load on 1, 2, 4, 8 and 16 worker processes.
 struct WorkersBench: Sendable {
     private static let window = 256
+    /// Two beats of the broker and a little.
+    private static let warmUp: Duration = .milliseconds(2500)
 
     /// How often everything is measured.
     var repetitions: Int
@@ -13,7 +15,7 @@ struct WorkersBench: Sendable {
     var isQuick: Bool
 
     private var counts: [Int] { isQuick ? [1, 2] : [1, 2, 4, 8, 16] }
-    private var requestCount: Int { isQuick ? 500 : 12_000 }
+    private var requestCount: Int { isQuick ? 500 : 24_000 }
 
     /// Measures on `stage`.
     func run(_ stage: BenchStage, _ progress: BenchProgress) async throws -> BenchReport {
@@ -41,8 +43,12 @@ struct WorkersBench: Sendable {
         let body = BenchMessages.requestBody(byteCount: 1024, model: "mock/ok+20")
         let agents = AgentLoad(on: loop, name: name, body: body)
         try await agents.connect(stage.directory.endpoints, context: try Context(), connections: 4)
-        // Every connection to the provider is made once, and is kept.
-        try await agents.run(count: max(Self.window * 4, requestCount / 5), window: Self.window)
+        // Every connection to the provider is made once, and is kept; and the broker, which spreads requests by the rate
+        // at which they ended in the last beat, has seen the rate.
+        let until = loop.now().advanced(by: isQuick ? .zero : Self.warmUp)
+        repeat {
+            try await agents.run(count: Self.window * 4, window: Self.window)
+        } while loop.now() < until
         _ = await agents.take()
         let before = try bus.times()
         let begun = Machine.nanoseconds

@@ -15,8 +15,9 @@ extension BrokerService {
     /// Lets the dispatcher decide and does what it says.
     func process(_ event: DispatchEvent, inHand: MessageInHand? = nil) {
         precondition(effects.isEmpty, "an effect led to another event before all were performed")
-        dispatcher.handle(event, now: loop.now(), into: &effects)
+        let wake = dispatcher.handle(event, now: loop.now(), into: &effects)
         performEffects(inHand: inHand)
+        scheduleWake(at: wake)
     }
 
     /// Performs what the dispatcher wants done.
@@ -32,7 +33,6 @@ extension BrokerService {
         dispatcher.keptBytes = store.terminalBytes
         batch.removeAll(keepingCapacity: true)
         if effects.isEmpty { swap(&batch, &effects) }
-        scheduleWake()
     }
 
     func perform(_ effect: DispatchEffect, inHand: MessageInHand?) {
@@ -168,13 +168,26 @@ extension BrokerService {
     }
 
     private func sendToAgents(_ sockets: BrokerSockets) {
-        for message in unsentToAgents { sendNow(toAgent: message, sockets) }
-        unsentToAgents.removeAll(keepingCapacity: unsentToAgents.count <= Self.unsentKept)
+        // Swapped out and lent, because a copy would retain all that a message holds.
+        var messages: [UnsentMessage] = []
+        swap(&messages, &unsentToAgents)
+        do {
+            let span = messages.span
+            for index in span.indices { sendNow(toAgent: span[index], sockets) }
+        }
+        messages.removeAll(keepingCapacity: messages.count <= Self.unsentKept)
+        swap(&messages, &unsentToAgents)
     }
 
     private func sendToWorkers(_ sockets: BrokerSockets) {
-        for message in unsentToWorkers { sendNow(toWorker: message, sockets) }
-        unsentToWorkers.removeAll(keepingCapacity: unsentToWorkers.count <= Self.unsentKept)
+        var messages: [UnsentMessage] = []
+        swap(&messages, &unsentToWorkers)
+        do {
+            let span = messages.span
+            for index in span.indices { sendNow(toWorker: span[index], sockets) }
+        }
+        messages.removeAll(keepingCapacity: messages.count <= Self.unsentKept)
+        swap(&messages, &unsentToWorkers)
         hasUnsentOrder = false
     }
 
@@ -189,86 +202,40 @@ extension BrokerService {
     /// Messages for which room is kept from turn to turn.
     private static var unsentKept: Int { 4096 }
 
-    private func sendNow(toAgent message: UnsentMessage, _ sockets: BrokerSockets) {
-        let (path, verb, id, header, body) = (message.path, message.verb, message.id, message.header, message.body)
-        let isParked = !parkedAgents.isEmpty && parkedAgents.contains(path.connection)
-        let isFull =
-            isParked
-            || isBlocked(orGone: { self.agentUnreachable(path.connection) }) {
-                () throws(ZeroMQError) in
-                try Self.send(sockets.agents, path.connection, path.envelope, verb, id: id, header: header, body: body)
+    private func sendNow(toAgent message: borrowing UnsentMessage, _ sockets: BrokerSockets) {
+        let connection = message.path.connection
+        if parkedAgents.isEmpty || !parkedAgents.contains(connection) {
+            switch send(message, on: sockets.agents) {
+            case .sent: return
+            case .unreachable: return agentUnreachable(connection)
+            case .wouldBlock: break
             }
-        guard isFull else { return }
-        let frames = Self.frames(path.connection, path.envelope, verb, id: id, header: header, body: body)
-        guard agents[path.connection]?.outbox.append(frames, byteCountMax: settings.unsentBytesMax) == true else {
+        }
+        guard agents[connection]?.outbox.append(message.frames, byteCountMax: settings.unsentBytesMax) == true else {
             return
         }
-        parkedAgents.insert(path.connection)
+        parkedAgents.insert(connection)
         scheduleFlush()
     }
 
-    private func sendNow(toWorker message: UnsentMessage, _ sockets: BrokerSockets) {
-        let (verb, id, header, body) = (message.verb, message.id, message.header, message.body)
+    private func sendNow(toWorker message: borrowing UnsentMessage, _ sockets: BrokerSockets) {
         let connection = message.path.connection
-        let isParked = !parkedWorkers.isEmpty && parkedWorkers.contains(connection)
-        let isFull =
-            isParked
-            || isBlocked {
-                () throws(ZeroMQError) in
-                try Self.send(sockets.workers, connection, .none, verb, id: id, header: header, body: body)
-            }
-        guard isFull else { return }
-        let frames = Self.frames(connection, .none, verb, id: id, header: header, body: body)
+        if parkedWorkers.isEmpty || !parkedWorkers.contains(connection) {
+            guard send(message, on: sockets.workers) == .wouldBlock else { return }
+        }
         // Credit bounds what waits for a worker; the bound here is the largest body for every job it may hold.
-        guard workers[connection]?.outbox.append(frames, byteCountMax: .max) == true else { return }
+        guard workers[connection]?.outbox.append(message.frames, byteCountMax: .max) == true else { return }
         parkedWorkers.insert(connection)
         scheduleFlush()
     }
 
-    /// Whether a send found the pipe full. A peer that is gone is no error.
-    private func isBlocked(orGone gone: () -> Void = {}, _ send: () throws(ZeroMQError) -> SendResult) -> Bool {
+    private func send(_ message: borrowing UnsentMessage, on socket: Socket) -> SendResult {
         do throws(ZeroMQError) {
-            let result = try send()
-            if result == .unreachable { gone() }
-            return result == .wouldBlock
+            return try message.send(on: socket)
         } catch {
             finish(.failure(error))
-            return false
+            return .sent
         }
-    }
-
-    private static func send(
-        _ socket: Socket,
-        _ connection: ConnectionID,
-        _ envelope: Envelope,
-        _ verb: Verb,
-        id: [UInt8],
-        header: Bytes,
-        body: [Bytes]
-    ) throws(ZeroMQError) -> SendResult {
-        let result = try connection.send(on: socket)
-        guard result == .sent else { return result }
-        if envelope.isLockStep {
-            for frame in envelope.frames { try socket.send(frame, more: true) }
-        }
-        try socket.send("UBP/1", more: true)
-        try socket.send(verb.bytes, more: true)
-        try socket.send(id, more: true)
-        try socket.send(header, more: !body.isEmpty)
-        for index in body.indices { try socket.send(body[index], more: index < body.count - 1) }
-        return .sent
-    }
-
-    private static func frames(
-        _ connection: ConnectionID,
-        _ envelope: Envelope,
-        _ verb: Verb,
-        id: [UInt8],
-        header: Bytes,
-        body: [Bytes]
-    ) -> [Bytes] {
-        [Bytes(connection.routingID)] + envelope.frames.map { Bytes($0) }
-            + [Bytes("UBP/1"), Bytes(verb.bytes), Bytes(id), header] + body
     }
 
     private func scheduleFlush() {
@@ -307,14 +274,4 @@ extension BrokerService {
         }
         return true
     }
-}
-
-/// A message that goes out at the end of the turn.
-struct UnsentMessage {
-    /// Where it goes; to a worker without an envelope.
-    var path: AgentPath
-    var verb: Verb
-    var id: [UInt8]
-    var header: Bytes
-    var body: [Bytes]
 }

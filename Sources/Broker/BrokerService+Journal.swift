@@ -47,6 +47,7 @@ extension BrokerService {
         }
         guard !effects.isEmpty else { return }
         performEffects()
+        scheduleWake(at: dispatcher.nextWake)
         writeUnwritten()
     }
 

@@ -155,7 +155,7 @@ extension BrokerService {
     }
 
     /// Parts of ``after(_:partsMax:then:)``: more than the pipes of a hundred busy peers hold.
-    static var drainedPartsMax: Int { 2048 }
+    static var drainedPartsMax: Int { 8192 }
 
     /// Does `work` in a later turn, unless the broker has ended by then: when `drain`, which receives a part of what waits
     /// at a time, has said that nothing is left. Nobody who sends without end delays it, or anyone else, for long.

@@ -232,8 +232,8 @@ public actor BrokerService {
     }
 
     /// Sees to it that the loop wakes when the dispatcher wants it.
-    func scheduleWake() {
-        guard let due = dispatcher.nextWake, due < wakeDue else { return }
+    func scheduleWake(at due: Moment?) {
+        guard let due, due < wakeDue else { return }
         if let wakeTimer { loop.cancel(wakeTimer) }
         wakeDue = due
         wakeTimer = loop.schedule(at: due) { self.wake() }

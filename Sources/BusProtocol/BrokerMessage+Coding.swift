@@ -104,8 +104,7 @@ extension BrokerMessage {
 }
 
 extension SessionToken {
-    /// The header of `GO` and `CANCEL`: the same for the whole session, so a broker makes it once and sends
-    /// `OutgoingMessage(.go, id: key.bytes, header: ...)`.
+    /// The header of `GO` and `CANCEL`.
     public var header: [UInt8] {
         var writer = JSONWriter(reserving: 64)
         writer.beginObject()

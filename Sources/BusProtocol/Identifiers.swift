@@ -1,3 +1,5 @@
+import CoreTypes
+
 /// An agent's name for its request: `[A-Za-z0-9._:-]{1,128}`, unique per tenant.
 public struct RequestID: Hashable, Sendable, CustomStringConvertible {
     /// The id as text.
@@ -76,6 +78,9 @@ public struct JobNumber: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public static func < (left: JobNumber, right: JobNumber) -> Bool { left.value < right.value }
 
+    /// Numbers are the broker's own, and looked up a dozen times for each request.
+    public func _rawHashValue(seed: Int) -> Int { mixedHash(value, seed: seed) }
+
     public var description: String { "#\(value)" }
 }
 
@@ -108,14 +113,13 @@ public struct DeliveryKey: Hashable, Sendable, CustomStringConvertible {
 
     /// The key as it goes on the wire.
     public var bytes: [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(Self.byteCount)
-        for shift in stride(from: 56, through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: job.value >> shift))
+        unsafe [UInt8](unsafeUninitializedCapacity: Self.byteCount) { buffer, count in
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            unsafe bytes.storeBytes(of: job.value.bigEndian, as: UInt64.self)
+            unsafe bytes.storeBytes(of: delivery.bigEndian, toByteOffset: 8, as: UInt32.self)
+            unsafe bytes.storeBytes(of: attempt.bigEndian, toByteOffset: 12, as: UInt32.self)
+            count = Self.byteCount
         }
-        for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: delivery >> shift)) }
-        for shift in stride(from: 24, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: attempt >> shift)) }
-        return bytes
     }
 
     /// The same delivery with the attempt left open.

@@ -75,7 +75,10 @@ public struct Dispatcher: ~Copyable {
     public func hasSession(_ connection: ConnectionID) -> Bool { workers[connection] != nil }
 
     /// Processes one event, appending to `effects` what is to be done.
-    public mutating func handle(_ event: DispatchEvent, now: Moment, into effects: inout [DispatchEffect]) {
+    ///
+    /// - Returns: ``nextWake``, because to ask for it by itself copies the dispatcher's parts (Swift 6.3).
+    @discardableResult
+    public mutating func handle(_ event: DispatchEvent, now: Moment, into effects: inout [DispatchEffect]) -> Moment? {
         switch event {
         case .agent(let path, let tenant, let message, let body):
             handle(message, from: path, tenant: tenant, body: body, now: now, into: &effects)
@@ -107,6 +110,7 @@ public struct Dispatcher: ~Copyable {
         case .endAll:
             endAll(now: now, into: &effects)
         }
+        return timers.nextDue
     }
 
     // MARK: - Shared by the parts

@@ -1,4 +1,5 @@
 public import BusProtocol
+import CoreTypes
 
 /// One connection to one of the broker's sockets, for as long as it lasts; never used again after it closed.
 public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
@@ -7,6 +8,9 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
 
     /// Wraps `value`.
     public init(_ value: UInt32) { self.value = value }
+
+    /// libzmq chooses the numbers, and they are looked up for every message.
+    public func _rawHashValue(seed: Int) -> Int { mixedHash(UInt64(value), seed: seed) }
 
     public var description: String { "c\(value)" }
 }

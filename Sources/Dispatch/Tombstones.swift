@@ -9,6 +9,9 @@ struct Tombstones {
     private struct Digest: Hashable {
         var high: UInt64
         var low: UInt64
+
+        /// Mixed with a secret seed already.
+        func _rawHashValue(seed: Int) -> Int { mixedHash(low, seed: seed) }
     }
 
     private struct Expiry {
@@ -78,7 +81,10 @@ struct Tombstones {
         switch key.tenant {
         case .user(let uid): absorb(UInt64(uid) &+ 1)
         }
-        for byte in key.id.text.utf8 { absorb(UInt64(byte)) }
+        var text = key.id.text
+        text.withUTF8 { bytes in
+            for index in bytes.indices { absorb(UInt64(unsafe bytes[index])) }
+        }
         return Digest(high: high, low: low)
     }
 }

@@ -19,8 +19,9 @@ public final class EventLoop: SerialExecutor, @unchecked Sendable {
     // Why `@unchecked` holds: `mailbox`, `threadHandle` and `joiner` are synchronized; `reactor` is touched by the
     // serving thread only, which every public method checks; all else is constant.
 
-    /// How many messages a turn source may handle in one turn.
-    public static let turnBudget = 512
+    /// How many messages a turn source may handle in one turn. Below the number of requests that a busy bus has open, so
+    /// that what follows from some of them is done by others while the rest is handled.
+    public static let turnBudget = 128
 
     /// How many jobs run in one turn.
     static let jobBudget = 1024

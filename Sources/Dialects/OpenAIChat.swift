@@ -46,7 +46,9 @@ public struct OpenAIChat: Dialect {
         let reader = ErrorReader(status: status, headers: headers, body: body, wallNow: wallNow)
         guard (200...299).contains(status) else { return .failure(reader.failure()) }
         guard let members = Self.members(of: body) else { return .failure(reader.failureOfNoObject()) }
-        if let kind = members.kind(of: "error"), kind != .null { return .failure(reader.failure()) }
+        if members.contains("error"), Self.saysError(member("error", members, body)) {
+            return .failure(reader.failure())
+        }
         guard let range = members.value(for: "choices"), members.kind(of: "choices") == .array else {
             // Some servers send a bare error envelope with status 200 (`object: error`, or `message` alone).
             let isEnvelope = members.contains("message") || members.contains("detail") || members.contains("code")
@@ -79,7 +81,7 @@ public struct OpenAIChat: Dialect {
 
     /// What is wrong with a choice; nil when it is good.
     private static func failure(of choice: JSONValue, reader: ErrorReader) -> AttemptFailure? {
-        if let error = choice["error"], !error.isNull { return reader.failure(of: error) }
+        if let error = choice["error"], saysError(error) { return reader.failure(of: error) }
         switch choice["finish_reason"]?.stringValue {
         case "content_filter":
             return reader.make(.contentPolicy, message: "the provider's content filter ended the reply")
@@ -89,8 +91,23 @@ public struct OpenAIChat: Dialect {
             guard isEmpty(choice) else { return nil }
             return reader.malformed("a reply without content")
         default:
+            guard choice["message"]?.objectValue != nil || choice["text"]?.stringValue != nil else {
+                return reader.malformed("a choice without a message")
+            }
             // `length` without content is a reply: reasoning used the tokens up, and would do so again.
             return nil
+        }
+    }
+
+    /// Whether a member `error` tells of one. Some servers always send it, and mean none by null, false, "" or {}. One
+    /// that cannot be read counts.
+    private static func saysError(_ value: JSONValue?) -> Bool {
+        switch value {
+        case .null?, .bool(false)?: false
+        case .string(let text)?: !text.isEmpty
+        case .object(let object)?: !object.isEmpty
+        case .array(let list)?: !list.isEmpty
+        case .bool?, .number?, nil: true
         }
     }
 
@@ -125,8 +142,8 @@ extension TokenUsage {
         self.init(
             promptTokens: prompt,
             completionTokens: max(0, usage["completion_tokens"]?.intValue ?? 0),
-            cachedTokens: usage["prompt_tokens_details"]?["cached_tokens"]?.intValue,
-            reasoningTokens: usage["completion_tokens_details"]?["reasoning_tokens"]?.intValue
+            cachedTokens: usage["prompt_tokens_details"]?["cached_tokens"]?.intValue.map { max(0, $0) },
+            reasoningTokens: usage["completion_tokens_details"]?["reasoning_tokens"]?.intValue.map { max(0, $0) }
         )
     }
 }

@@ -56,7 +56,7 @@ final class EasyHandle {
         let request = call.request
         unsafe errorText[0] = 0
         try set(CURLOPT_URL, request.url)
-        try setConnection(request, configuration)
+        try setConnection(request, configuration, idleSecondsMax: call.idleSecondsMax)
         if call.isSharing { try set(CURLOPT_PIPEWAIT, 1) }
         try setMessage(request)
 
@@ -78,7 +78,8 @@ final class EasyHandle {
 
     private func setConnection(
         _ request: HTTPRequest,
-        _ configuration: HTTPTransport.Configuration
+        _ configuration: HTTPTransport.Configuration,
+        idleSecondsMax: Int?
     ) throws(TransportError) {
         try set(CURLOPT_PROTOCOLS_STR, "http,https")
         try set(CURLOPT_FOLLOWLOCATION, 0)
@@ -88,7 +89,8 @@ final class EasyHandle {
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_TCP_NODELAY, 1)
         try set(CURLOPT_TCP_KEEPALIVE, 1)
-        try set(CURLOPT_MAXAGE_CONN, Self.idleConnectionSecondsMax)
+        try set(CURLOPT_MAXAGE_CONN, min(Self.idleConnectionSecondsMax, idleSecondsMax ?? .max))
+        if request.needsFreshConnection { try set(CURLOPT_FRESH_CONNECT, 1) }
         try set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Int(clamping: request.connectTimeout.wholeMilliseconds)))
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         if !configuration.proxyFromEnvironment { try set(CURLOPT_PROXY, "") }

@@ -20,6 +20,10 @@ extension HTTPCall {
         if !phases.requestSent, Self.mayWantDescriptors(result), let lack = Self.lackOfDescriptors() {
             return error(.outOfDescriptors, lack.description, curlCode: number)
         }
+        if result == CURLE_OUT_OF_MEMORY, phases.requestSent, head.completeHead == nil {
+            // A line beyond what libcurl holds (CURL_MAX_HTTP_HEADER) is reported as memory that ran out.
+            return error(.headTooLarge, "a line of the response's head is longer than 100 KB", curlCode: number)
+        }
         return error(code(of: result, message), message, curlCode: number)
     }
 

@@ -73,6 +73,9 @@ public final class HTTPCall {
     /// Whether nothing was done yet for this call alone.
     var isWaitingForAnother: Bool { isSharing && !hasOpened && !phases.requestSent && easy != nil }
 
+    /// For how many seconds at most a connection may have been idle for this call; nil for no limit of its own.
+    var idleSecondsMax: Int? { transport.staleOrigins.idleSecondsMax(origin: origin, now: transport.loop.now()) }
+
     var easy: EasyHandle? {
         if case .running(let easy, _) = stage { return easy }
         return nil

@@ -58,6 +58,9 @@ public struct HTTPRequest: Sendable {
     /// Whether HTTP/2 may be spoken. Default ``HTTP2/negotiate``.
     public var http2: HTTP2
 
+    /// Whether a connection that was kept must not be used. Default false.
+    public var needsFreshConnection = false
+
     /// Makes a request; nothing is checked before ``HTTPTransport/start(_:handler:)``.
     public init(
         method: Method,

@@ -210,6 +210,7 @@ extension HTTPTransport {
             call.endLookup()
             queue.finish(origin: call.origin)
             if call.mayShare { learn(from: call, spokeHTTP2: spokeHTTP2, error) }
+            staleOrigins.note(error, reused: call.phases.reusedConnection, origin: call.origin, now: loop.now())
         }
         call.stage = .ended
         calls[ObjectIdentifier(call)] = nil

@@ -28,6 +28,7 @@ public final class HTTPTransport {
     var sockets = SocketTable()
     private var settleTimer: TimerID?
     var http2Origins = HTTP2Origins()
+    var staleOrigins = StaleOrigins()
     private var origins = OriginReader()
     private var idleHandles: [EasyHandle] = []
 

@@ -8,12 +8,21 @@ public struct AttemptPlan: Sendable, Hashable {
     public let modelAttempt: Int
     /// The limits of the attempt, none beyond the request's deadline.
     public var timers: CallTimers
+    /// Whether the attempt before broke with its connection: others that were kept since then are as likely dead.
+    public let needsFreshConnection: Bool
 
     /// Makes a plan.
-    public init(attempt: UInt32, model: ModelName, modelAttempt: Int, timers: CallTimers) {
+    public init(
+        attempt: UInt32,
+        model: ModelName,
+        modelAttempt: Int,
+        timers: CallTimers,
+        needsFreshConnection: Bool = false
+    ) {
         self.attempt = attempt
         self.model = model
         self.modelAttempt = modelAttempt
         self.timers = timers
+        self.needsFreshConnection = needsFreshConnection
     }
 }

@@ -27,7 +27,12 @@ extension CallEngine {
         let rule = policy.classes[failure.failureClass]
         var deadlineBarred = false
         if mayRetry(failure, rule: rule) {
-            let wait = max(policy.backoff(after: modelAttempts, random: &random), failure.hint ?? .zero)
+            let wait = policy.wait(
+                after: modelAttempts,
+                hint: failure.hint,
+                within: now.duration(to: deadline),
+                random: &random
+            )
             let until = now.advanced(by: wait)
             if until < deadline {
                 append(
@@ -41,6 +46,7 @@ extension CallEngine {
                     mayBeBilled: failure.mayBeBilled
                 )
                 state = .backingOff(since: now, until: until)
+                connectionBroke = failure.failureClass == .connection
                 return .wait(until: until)
             }
             deadlineBarred = true
@@ -110,5 +116,6 @@ extension CallEngine {
     mutating func move(to next: Int) {
         link = next
         modelAttempts = 0
+        connectionBroke = false
     }
 }

@@ -30,8 +30,23 @@ extension CallEngine {
         )
     }
 
-    mutating func expired(now: Moment) -> CallOutcome {
+    /// The deadline is over or too near.
+    ///
+    /// - Parameters:
+    ///   - model: The model that was being called, for so long.
+    mutating func expired(
+        now: Moment,
+        cutting model: ModelName? = nil,
+        after duration: Duration = .zero
+    ) -> CallOutcome {
         var message = "the deadline leaves no time for another attempt or wait"
+        if let model {
+            message = "\(model) had not answered after \(duration.wholeMilliseconds) ms when the deadline came"
+            if let next = nextLink(from: link + 1).0 {
+                message += ", and no time was left for \(chain.links[next].name)"
+                message += " (one attempt may take \(policy.timers.attempt.wholeMilliseconds) ms: timers.attempt)"
+            }
+        }
         if let shown {
             message += "; \(shown.model) had failed with \(shown.failure.failureClass.rawValue)"
         }

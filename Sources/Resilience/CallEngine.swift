@@ -42,6 +42,8 @@ public struct CallEngine: Sendable {
     var started: Moment?
     var link = 0
     var modelAttempts = 0
+    /// Whether the last attempt at this model ended with its connection.
+    var connectionBroke = false
     var attemptNext: UInt32
     var contextWindowTooSmall: Int?
     var shown: (model: ModelName, failure: AttemptFailure)?
@@ -139,7 +141,7 @@ public struct CallEngine: Sendable {
             return .finish(expired(now: now))
         case (.timerFired, .calling(let plan, let since)) where now >= deadline:
             append(plan, since: since, now: now, failureClass: .deadline)
-            return .abortCall(expired(now: now))
+            return .abortCall(expired(now: now, cutting: plan.model, after: since.duration(to: now)))
         case (.cancel, .calling(let plan, let since)):
             append(plan, since: since, now: now, failureClass: .cancelled)
             return .abortCall(cancelled(now: now))
@@ -170,7 +172,8 @@ public struct CallEngine: Sendable {
             attempt: attemptNext,
             model: chain.links[link].name,
             modelAttempt: modelAttempts + 1,
-            timers: policy.timers.clamped(to: now.duration(to: deadline))
+            timers: policy.timers.clamped(to: now.duration(to: deadline)),
+            needsFreshConnection: connectionBroke
         )
         state = .asking(plan)
         return .requestGo(plan)

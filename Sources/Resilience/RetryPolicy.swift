@@ -12,7 +12,8 @@ public struct RetryPolicy: Sendable, Hashable {
     public var backoffFactor: Double
     /// Longest wait of our own choosing. At least the base and at most 600 s, default 4 s.
     public var backoffCap: Duration
-    /// Largest part of a wait that chance takes off, so that callers do not come back in step. 0...1, default 0.25.
+    /// Largest part of a wait that chance takes off, or adds to one that a server named, so that callers do not come back
+    /// in step. 0...1, default 0.25.
     public var jitter: Double
     /// Longest wait named by a server that is followed; beyond it the next model is tried at once.
     /// 0 s...1 h, default 60 s.
@@ -51,6 +52,24 @@ public struct RetryPolicy: Sendable, Hashable {
         guard jitter > 0 else { return full }
         let part = Double.random(in: 0..<1, using: &random) * jitter
         return .nanoseconds(Int64((Double(full.wholeNanoseconds) * (1 - part)).rounded()))
+    }
+
+    /// The wait after the `n`th attempt at a model when the server named `hint`, or nothing: never less than the hint, and
+    /// up to ``jitter`` of it more, because everybody whom the server refused at one time was told the same.
+    ///
+    /// - Parameter limit: The time that is left. It and ``hintCap`` may cut the part that chance adds, never the hint.
+    public func wait(
+        after n: Int,
+        hint: Duration?,
+        within limit: Duration,
+        random: inout some RandomNumberGenerator
+    ) -> Duration {
+        let backoff = backoff(after: n, random: &random)
+        guard let hint, hint > .zero else { return backoff }
+        let part = jitter > 0 ? Double.random(in: 0..<1, using: &random) * jitter : 0
+        let spread = Duration.nanoseconds(Int64(Double(max(hint, backoffFull(after: n)).wholeNanoseconds) * part))
+        let wait = max(backoff, hint, min(hint + spread, hintCap))
+        return wait < limit ? wait : max(backoff, hint)
     }
 
     /// The wait after the `n`th attempt before jitter takes its part.

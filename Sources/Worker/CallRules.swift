@@ -78,7 +78,7 @@ public struct CallRules: Sendable {
             ("User-Agent", "understudy"), ("x-understudy-request-id", owner),
             ("x-understudy-attempt", "\(plan.attempt)"),
         ]
-        return HTTPRequest(
+        var call = HTTPRequest(
             method: .post,
             url: provider.baseURL.text + made.path,
             headers: made.headers + ours,
@@ -87,6 +87,8 @@ public struct CallRules: Sendable {
             totalTimeout: plan.timers.attempt,
             responseBodyBytesMax: Limits.bodyBytesMax - Self.recordBytesMax
         )
+        call.needsFreshConnection = plan.needsFreshConnection
+        return call
     }
 
     /// What the answer of `model`'s provider means.

@@ -9,9 +9,8 @@ extension Worker {
     func call(_ key: DeliveryKey, _ plan: AttemptPlan) {
         guard let transport, let delivery = session.deliveries[key], let request = delivery.request else { return }
         let message = options.rules.httpRequest(plan, owner: delivery.owner, request)
-        calls[key] = transport.start(message) { result in
-            self.callEnded(key, plan, result)
-        }
+        let collector = AnswerCollector(transport, on: loop) { self.callEnded(key, plan, $0) }
+        calls[key] = transport.start(message, handler: collector)
     }
 
     private func callEnded(_ key: DeliveryKey, _ plan: AttemptPlan, _ result: Result<HTTPResponse, TransportError>) {

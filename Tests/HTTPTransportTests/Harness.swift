@@ -21,6 +21,13 @@ actor Driver {
         try body(transport)
     }
 
+    /// Returns when so much time has passed for the loop.
+    func passes(_ time: Duration) async {
+        await withCheckedContinuation { continuation in
+            loop.schedule(at: loop.now().advanced(by: time)) { continuation.resume() }
+        }
+    }
+
     /// Runs `body` on the loop and waits for what it hands to the function it gets.
     func outcome(
         _ body:

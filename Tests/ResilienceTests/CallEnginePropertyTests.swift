@@ -162,7 +162,9 @@ private struct RandomPlay {
         var full = 0.5
         for _ in 1..<max(n, 1) { full = min(4, full * 2) }
         let least = max(full * (1 - policy.jitter) - 1e-6, Double(lastHint.wholeNanoseconds) / 1e9)
-        let most = max(full + 1e-6, Double(lastHint.wholeNanoseconds) / 1e9)
+        let hint = Double(lastHint.wholeNanoseconds) / 1e9
+        let spread = hint > 0 ? max(hint, full) * policy.jitter : 0
+        let most = max(full, hint + spread) + 1e-6
         let wait = Double(last.wait.wholeNanoseconds) / 1e9
         if wait < least || wait > most { violations.append("wait \(wait) outside \(least)...\(most)") }
         if last.wait > max(policy.hintCap, policy.backoffCap) { violations.append("wait beyond the caps") }

@@ -45,10 +45,33 @@ import Testing
 
     @Test func aHintIsALowerBound() throws {
         let longer = try VirtualRun { $0.attempt == 1 ? .failure(.rateLimited, hint: .seconds(20)) : .success() }
-        #expect(longer.waits == [.seconds(20)])
+        #expect(longer.waits.count == 1)
+        #expect((.seconds(20) ... .seconds(25)).contains(longer.waits[0]))
         let shorter = try VirtualRun { $0.attempt == 1 ? .failure(.rateLimited, hint: .milliseconds(1)) : .success() }
         #expect(shorter.waits.count == 1)
         #expect(shorter.waits[0] >= .milliseconds(375))
+    }
+
+    /// Whom a provider refuses at one time it tells the same; they must not come back at one time.
+    @Test func callersWithOneHintComeBackApart() {
+        var random = SeededGenerator(seed: 3)
+        let policy = RetryPolicy()
+        func waits(hint: Duration, within limit: Duration = .seconds(600)) -> [Duration] {
+            (0..<400).map { _ in policy.wait(after: 1, hint: hint, within: limit, random: &random) }.sorted()
+        }
+        let two = waits(hint: .seconds(2))
+        #expect(two[0] >= .seconds(2))
+        #expect(two[399] < .milliseconds(2500))
+        // Evenly over half a second: a tenth of them in each twentieth part of a second, give or take.
+        for tenth in 0..<10 {
+            let begin = Duration.milliseconds(2000 + 50 * tenth)
+            #expect((20...60).contains(two.count { $0 >= begin && $0 < begin + .milliseconds(50) }))
+        }
+        // A short one is spread over a part of what would have been waited without it.
+        #expect(waits(hint: .milliseconds(400))[399] > .milliseconds(500))
+        // The hint counts to the end of the time that is left, and of the cap; chance does not.
+        #expect(waits(hint: .seconds(20), within: .milliseconds(20_001)).allSatisfy { $0 == .seconds(20) })
+        #expect(waits(hint: .seconds(60)).allSatisfy { $0 == .seconds(60) })
     }
 
     @Test func aHintBeyondTheCapMovesOnAtOnce() throws {

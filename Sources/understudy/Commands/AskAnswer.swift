@@ -20,7 +20,9 @@ struct AskAnswer {
         if asJSON { return output.reaches(json(outcome)) }
         switch outcome {
         case .reply(let reply):
-            guard output.reaches(Array((Self.text(reply.body) + "\n").utf8)) else { return false }
+            // A model's words must not steer a terminal; a pipe gets them as they are.
+            let text = output.isTerminal ? HumanText.cleanLines(Self.text(reply.body)) : Self.text(reply.body)
+            guard output.reaches(Array((text + "\n").utf8)) else { return false }
             note(Self.summary(reply.meta))
             return true
         case .failure(let failure):

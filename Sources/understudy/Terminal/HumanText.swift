@@ -61,6 +61,20 @@ enum HumanText {
         )
     }
 
+    /// As ``clean(_:)``, for text of several lines: line feeds and tabs stay, and so do the joiners that letters and emoji
+    /// need.
+    static func cleanLines(_ text: String) -> String {
+        guard !text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) || $0 == 0x0A || $0 == 0x09 }) else { return text }
+        var cleaned = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control where scalar != "\n" && scalar != "\t": cleaned.append("?")
+            default: cleaned.append(scalar)
+            }
+        }
+        return String(cleaned)
+    }
+
     /// `text` with its middle left out where it is longer than `countMax`; nil for any length.
     static func shortened(_ text: String, to countMax: Int?) -> String {
         let text = clean(text)

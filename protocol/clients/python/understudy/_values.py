@@ -79,8 +79,10 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The text of the first choice; empty when the model called a tool instead."""
-        return self.body["choices"][0]["message"].get("content") or ""
+        """The text of the first choice; empty when the model called a tool instead, or said nothing."""
+        choices = self.body.get("choices") or [{}]
+        message = choices[0].get("message") or {}
+        return message.get("content") or ""
 
     @property
     def resolved_model(self) -> Optional[str]:

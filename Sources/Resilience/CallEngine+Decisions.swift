@@ -10,10 +10,10 @@ extension CallEngine {
         now: Moment,
         random: inout some RandomNumberGenerator
     ) -> CallStep {
-        if shown == nil || shown?.model == plan.model { shown = (plan.model, failure) }
+        // A timer that the deadline had cut short says nothing against the model.
+        let cut = now >= deadline && failure.failureClass == .localTimeout
+        if !cut, shown == nil || shown?.model == plan.model { shown = (plan.model, failure) }
         guard now < deadline else {
-            // A timer that the deadline had cut short says nothing against the model.
-            let cut = failure.failureClass == .localTimeout
             append(
                 plan,
                 since: since,
@@ -22,7 +22,11 @@ extension CallEngine {
                 status: failure.httpStatus,
                 mayBeBilled: failure.mayBeBilled
             )
-            return .finish(expired(now: now))
+            return .finish(
+                cut
+                    ? expired(now: now, cutting: plan.model, after: since.duration(to: now))
+                    : expired(now: now)
+            )
         }
         let rule = policy.classes[failure.failureClass]
         var deadlineBarred = false

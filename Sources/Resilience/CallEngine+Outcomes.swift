@@ -50,7 +50,8 @@ extension CallEngine {
         if let shown {
             message += "; \(shown.model) had failed with \(shown.failure.failureClass.rawValue)"
         }
-        return end(.failure(CallFailure(.deadline, message: message, model: shown?.model, meta: meta(now: now))))
+        let shownModel = shown?.model ?? model
+        return end(.failure(CallFailure(.deadline, message: message, model: shownModel, meta: meta(now: now))))
     }
 
     /// No model was left that may be called, and the broker or configuration is the reason for the last of them.

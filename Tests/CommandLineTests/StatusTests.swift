@@ -129,6 +129,13 @@ import UnderstudyClient
         #expect(HumanText.time(milliseconds: milliseconds) == text)
     }
 
+    @Test func whatAModelWroteDoesNotSteerATerminal() {
+        let hostile = "a\u{1B}]0;title\u{07}b\u{9B}2Jc\rd\u{7F}e\u{85}f\u{00}"
+        #expect(HumanText.cleanLines(hostile) == "a?]0;title?b?2Jc?d?e?f?")
+        let plain = "line\n\tindented \u{1F469}\u{200D}\u{1F4BB} \u{E9}\u{301} ok"
+        #expect(HumanText.cleanLines(plain) == plain)
+    }
+
     @Test func figuresAreGroupedAndRounded() {
         #expect(
             [0, 999, 1000, 1_234_567, -1234].map { HumanText.count($0) } == [

@@ -41,6 +41,17 @@ import Testing
         #expect(failure(200, "{\"choices\":[\(choice)]}") == nil)
     }
 
+    /// Some servers always send the member.
+    @Test(arguments: ["null", "false", #""""#, "{}", "[]"]) func anErrorThatSaysNothingIsNone(error: String) {
+        let choice = #"{"error":\#(error),"message":{"content":"hi"},"finish_reason":"stop"}"#
+        #expect(failure(200, #"{"error":\#(error),"choices":[\#(choice)]}"#) == nil)
+    }
+
+    @Test(arguments: ["true", "1", #""no""#, #"{"code":503}"#, #"["no"]"#]) func anyOtherErrorIsOne(error: String) {
+        let choices = #"[{"message":{"content":"hi"},"finish_reason":"stop"}]"#
+        #expect(failure(200, #"{"error":\#(error),"choices":\#(choices)}"#) != nil)
+    }
+
     @Test(arguments: [
         ("", FailureClass.malformedResponse), ("<html>hello</html>", .malformedResponse), ("null", .malformedResponse),
         ("{}", .malformedResponse), (#"{"choices":[]}"#, .malformedResponse), (#"{"choices":{}}"#, .malformedResponse),
@@ -50,6 +61,8 @@ import Testing
         (#"{"choices":[{"error":{"code":429,"message":"slow"}}]}"#, .rateLimited),
         (#"{"error":{"code":502,"message":"bad"}}"#, .badGateway), (#"{"error":"broken"}"#, .serverError),
         (#"{"choices":[{"#, .malformedResponse),
+        (#"{"choices":[{"finish_reason":"length"}]}"#, .malformedResponse),
+        (#"{"choices":[{"finish_reason":"tool_calls","message":null}]}"#, .malformedResponse),
         ("data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", .malformedResponse),
         ("data: {\"choices\":[{\"finish_reason\":null}]}\n\n", .connection),
         ("data: {\"error\":{\"code\":503}}\n\n", .overloaded),

@@ -31,6 +31,7 @@ import Testing
     @Test func callsOverTLSAndTheEndOfATerminal() async throws {
         let bus = try await LiveBus(["--mock", "--workers", "1"])
         try await bus.run("test_tls.py")
+        try await bus.run("test_broken_providers.py")
         try await bus.run("test_hang_up.py")
         try await bus.stop()
     }

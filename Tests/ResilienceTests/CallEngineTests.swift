@@ -104,6 +104,9 @@ import Testing
         #expect(run.called[0].timers == CallTimers().clamped(to: .seconds(30)))
         #expect(run.failure?.failureClass == .deadline)
         #expect(run.meta?.trail.attempts.map(\.failureClass) == [.deadline])
+        let message = run.failure?.message ?? ""
+        #expect(message.hasPrefix("a/one had not answered after 30000 ms when the deadline came"))
+        #expect(message.contains("no time was left for b/two (one attempt may take 600000 ms: timers.attempt)"))
         #expect(run.now == Moment.zero.advanced(by: .seconds(30)))
     }
 

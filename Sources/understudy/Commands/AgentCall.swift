@@ -3,7 +3,10 @@ import ZeroMQ
 
 /// A command that talks to the broker as an agent does, once; Ctrl-C ends it.
 enum AgentCall {
-    /// Runs `body` with a client that does not wait for a broker, and ends the process with what it gives; nil for well.
+    /// How long no broker may be there: a moment, in which `up` renews it.
+    private static let patience: Duration = .seconds(1)
+
+    /// Runs `body` with a client that hardly waits for a broker, and ends the process with what it gives; nil for well.
     ///
     /// - Parameter stopped: What is said after Ctrl-C.
     static func run(
@@ -15,7 +18,7 @@ enum AgentCall {
         try ServiceHost.run(name, child: .none) { _, control in
             let work = Task {
                 do throws(ClientError) {
-                    let client = try await UnderstudyClient.connect(.init(directory: directory, patience: .zero))
+                    let client = try await UnderstudyClient.connect(.init(directory: directory, patience: patience))
                     let result: Result<CommandFailure?, ClientError>
                     do throws(ClientError) {
                         result = .success(try await body(client))

@@ -83,6 +83,7 @@ struct AskCommand: ParsableCommand {
             throw ValidationError("the prompt is empty; give some text, or - for standard input")
         }
         if let model, model.isEmpty { throw ValidationError("--model is empty; expected provider/model") }
+        if fallback.contains("") { throw ValidationError("--fallback is empty; expected provider/model") }
         if let id, RequestID(id)?.isReserved ?? true {
             throw ValidationError("--id is \"\(id)\"; expected \(RequestIDArgument.expectation)")
         }

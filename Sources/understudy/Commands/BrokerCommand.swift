@@ -60,7 +60,7 @@ struct BrokerCommand: ParsableCommand {
                 brokerSettings,
                 context: try Context(),
                 on: loop
-            ) { control.log($0) }
+            ) { control.log(HumanText.clean($0)) }
             control.follow {
                 try await broker.run {
                     control.ready()

@@ -72,7 +72,7 @@ struct WorkerCommand: ParsableCommand {
                     control.ready()
                     if !control.isChild { control.say("ready: \(options.name) works for \(directory.path)") }
                 case .note(let text):
-                    control.log(text)
+                    control.log(HumanText.clean(text))
                 }
             }
             control.follow { try await worker.run() }

@@ -1,5 +1,6 @@
 """The clients of protocol/clients/python against a real broker."""
 
+import math
 import os
 import random
 import shutil
@@ -164,6 +165,9 @@ class BlockingClient(BusTest):
         self.assertEqual((caught.exception.symbol, caught.exception.retry), ("id_conflict", "new_id"))
 
     def test_what_no_broker_would_take_is_not_sent(self):
+        for deadline in (0, -1, math.inf, math.nan, 86_401, "60"):
+            with self.assertRaisesRegex(ValueError, "the deadline is .*; expected seconds"):
+                self.bus.ask("Hello?", deadline=deadline)
         with self.assertRaisesRegex(ValueError, "the id is 'a b'; expected 1 to 128"):
             self.bus.ask("Hello?", id="a b")
         with self.assertRaisesRegex(ValueError, "expected at most 8388608"):

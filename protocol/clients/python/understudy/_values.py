@@ -13,6 +13,8 @@ from typing import Any, Mapping, Optional
 
 VERSION = b"UBP/1"
 ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+#: Seconds.
+DEADLINE_MAX = 86_400
 HEADER_BYTES_MAX = 65_536
 BODY_BYTES_MAX = 8 * 1024 * 1024
 
@@ -193,6 +195,13 @@ def checked_id(id: str) -> str:
     if not ID_PATTERN.fullmatch(id):
         raise ValueError(f"the id is {id!r}; expected 1 to 128 of A-Z a-z 0-9 . _ : -")
     return id
+
+
+def checked_deadline(deadline: float) -> float:
+    """The seconds, or ValueError when no request can wait for so long."""
+    if not isinstance(deadline, (int, float)) or not 0 < deadline <= DEADLINE_MAX:
+        raise ValueError(f"the deadline is {deadline!r}; expected seconds, more than 0 and at most {DEADLINE_MAX}")
+    return deadline
 
 
 def encoded_header(header: Mapping[str, Any]) -> bytes:

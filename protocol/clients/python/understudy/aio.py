@@ -25,6 +25,7 @@ from ._values import (
     UnderstudyError,
     Unreachable,
     Welcome,
+    checked_deadline,
     checked_directory,
     checked_id,
     default_directory,
@@ -147,6 +148,7 @@ class AsyncClient:
         Raises Failed, Rejected, Lost, BusError, Unreachable, Closed, and ValueError for what no broker would take.
         """
         request_id = checked_id(new_id() if id is None else id)
+        checked_deadline(deadline)
         header = request_header(
             priority=priority,
             durability=durability,
@@ -165,7 +167,7 @@ class AsyncClient:
         Cancelling the wait leaves the request alone. deadline: seconds to wait at most.
         Raises Failed; BusError 404 or 410 for a request that is not there; Unreachable after the deadline.
         """
-        return await self._follow(checked_id(id), None, {}, deadline, acknowledge)
+        return await self._follow(checked_id(id), None, {}, checked_deadline(deadline), acknowledge)
 
     async def get(self, id: str) -> Union[Reply, State]:
         """The answer to a request, or how far it is. Raises Failed, and BusError 404 or 410 for one that is not there."""

@@ -137,7 +137,7 @@ class AsyncClient:
         """Sends an OpenAI Chat Completions request and waits for its answer. Cancelling the wait cancels the request.
 
         id: the request's; default a new random one. The same id again gives the same answer, without another call.
-        deadline: seconds, 1 to 86400, for everything: waits, retries and fallbacks.
+        deadline: seconds, more than 0 and at most 86400, for everything: waits, retries and fallbacks.
         priority: 0 to 9, higher is sooner; default 4.
         durability: "memory" or "disk"; default the best on offer.
         on_loss: "retry" (default) or "fail", when a process that had begun a call is lost.
@@ -164,8 +164,8 @@ class AsyncClient:
     async def attach(self, id: str, *, deadline: float = 86_400.0, acknowledge: bool = True) -> Reply:
         """Waits for the answer to a request that another connection, process or program has sent.
 
-        Cancelling the wait leaves the request alone. deadline: seconds to wait at most.
-        Raises Failed; BusError 404 or 410 for a request that is not there; Unreachable after the deadline.
+        Cancelling the wait leaves the request alone. deadline: seconds to wait, more than 0 and at most 86400.
+        Raises Failed; BusError 404 or 410 for a request that is not there; Unreachable after the deadline; ValueError.
         """
         return await self._follow(checked_id(id), None, {}, checked_deadline(deadline), acknowledge)
 
